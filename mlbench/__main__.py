@@ -1,0 +1,5 @@
+"""``python -m mlbench``."""
+
+from mlbench.cli import main
+
+main(prog_name="mlbench")

@@ -1,0 +1,70 @@
+"""How verbs print rows: aligned text for people, JSON or CSV for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+import sys
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+Form = Literal["text", "json", "csv"]
+NARROWEST = 24  # characters; a last column with less than that is not wrapped
+
+
+def form_options(function: F) -> F:
+    """Add ``--json`` and ``--csv``, which a command takes as ``form: Form``."""
+    choices: dict[Form, str] = {"csv": "Print CSV.", "json": "Print JSON."}
+    for form, text in choices.items():
+        option = click.option(f"--{form}", "form", flag_value=form, help=text)
+        function = option(function)
+    return click.option("--text", "form", flag_value="text", default=True, hidden=True)(function)
+
+
+def print_rows(
+    rows: Iterable[Mapping[str, Any]], columns: Sequence[str], form: Form = "text"
+) -> None:
+    """Print rows on stdout; text has a heading, also without rows."""
+    table = [{column: row[column] for column in columns} for row in rows]
+    if form == "json":
+        click.echo(json.dumps(table, indent=2, ensure_ascii=False, default=str))
+        return
+    if form == "csv":
+        target = io.StringIO()
+        writer = csv.DictWriter(target, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({key: cell_text(value) for key, value in row.items()} for row in table)
+        click.echo(target.getvalue(), nl=False)
+        return
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    cells = [[cell_text(row[column]) for column in columns] for row in table]
+    click.echo(aligned([list(columns), *cells], width))
+
+
+def cell_text(value: Any) -> str:
+    """Return a value as a table shows it: nothing for ``None``, lists without brackets."""
+    if value is None:
+        return ""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def aligned(cells: list[list[str]], width: int | None = None) -> str:
+    """Return rows of cells as lines; the last column is wrapped where lines have a width."""
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)][:-1]
+    indent = sum(widths) + 2 * len(widths)
+    room = max(width - indent, NARROWEST) if width else None
+    lines = []
+    for *row, last in cells:
+        start = "".join(f"{cell:<{size}}  " for cell, size in zip(row, widths, strict=True))
+        parts = (textwrap.wrap(last, room) if room else None) or [last]
+        lines.append((start + parts[0]).rstrip())
+        lines.extend(" " * indent + part for part in parts[1:])
+    return "\n".join(lines)

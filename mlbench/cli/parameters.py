@@ -1,0 +1,70 @@
+"""Parameter types and options that several verbs share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from mlbench.plugins import Kind
+from mlbench.registry import find_plugin, find_plugins
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class PluginName(click.ParamType[str]):
+    """The name of an installed plugin; completes in the shell."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        self.name = kind.removesuffix("s")
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse a name that no plugin has, before anything heavy is imported."""
+        return find_plugin(self.kind, value).name
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Offer the plugins whose names begin as typed."""
+        return [
+            CompletionItem(name, help=plugin.summary)
+            for name, plugin in find_plugins(self.kind).items()
+            if name.startswith(incomplete)
+        ]
+
+
+class Setting(click.ParamType[tuple[str, str]]):
+    """One ``NAME=VALUE``."""
+
+    name = "NAME=VALUE"
+
+    def convert(
+        self,
+        value: str | tuple[str, str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> tuple[str, str]:
+        """Split at the first equals sign."""
+        if isinstance(value, tuple):
+            return value
+        name, equals, text = value.partition("=")
+        if not (name and equals):
+            self.fail(f"{value!r} is not of the form NAME=VALUE.", param, ctx)
+        return name.strip(), text
+
+
+def database_option(function: F) -> F:
+    """Add ``--db``, which a command takes as ``database: Path``."""
+    option = click.option(
+        "--db",
+        "database",
+        type=click.Path(dir_okay=False, path_type=Path),
+        default=Path("runs.duckdb"),
+        show_default=True,
+        help="The database.",
+    )
+    return option(function)

@@ -1,0 +1,226 @@
+"""What a plugin sees: the classes it derives from and the types it is handed.
+
+A technique derives from :class:`Algorithm` (one that differs from MAML in its update rule only,
+from :class:`mlbench.inner.GradientBased`); a data set from :class:`Dataset` (one made of images,
+from :class:`mlbench.images.ImageDataset`).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mlbench.episodes import SPLITS, Split, Stream
+from mlbench.errors import MisuseError
+from mlbench.hyper import Hyper, hp
+
+if TYPE_CHECKING:
+    from mlbench.engines import Engine
+    from mlbench.learners import Learner
+
+__all__ = [
+    "SPLITS",
+    "Algorithm",
+    "Batch",
+    "Dataset",
+    "Hyper",
+    "MetaStep",
+    "Parameters",
+    "Problem",
+    "ProblemKind",
+    "Split",
+    "Stream",
+    "TaskBatch",
+    "hp",
+]
+
+ProblemKind = Literal["regression", "classification"]
+Parameters = dict[str, Tensor]
+"""The meta-parameters Θ by name; θ, the initial weights of the base-learner, is ``theta``."""
+
+
+class Batch(NamedTuple):
+    """Examples: inputs ``x`` and what they should give, ``y``.
+
+    Regression has ``x`` and ``y`` of shape ``(n, 1)``; classification has ``x`` of shape
+    ``(n, channels, height, width)``, in [0, 1], and ``y`` of shape ``(n,)``, int64 labels.
+    """
+
+    x: Tensor
+    y: Tensor
+
+
+class TaskBatch(NamedTuple):
+    """Episodes, stacked: every tensor has the task as its first dimension."""
+
+    support: Batch
+    query: Batch
+
+    @property
+    def count(self) -> int:
+        """Return how many tasks these are."""
+        return self.support.x.shape[0]
+
+    def task(self, index: int) -> TaskBatch:
+        """Return one task, without the leading dimension."""
+        return TaskBatch(*(Batch(part.x[index], part.y[index]) for part in self))
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is to be learnt, and by which base-learner.
+
+    Args:
+        kind: Decides loss and score.
+        learner: The base-learner, a pure function of a flat parameter vector.
+    """
+
+    kind: ProblemKind
+    learner: Learner
+
+    def loss(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Return the mean loss over one task's examples, a scalar.
+
+        Mean squared error for regression; cross-entropy (natural logarithm) for classification.
+        """
+        if self.kind == "regression":
+            return F.mse_loss(prediction, target)
+        return F.cross_entropy(prediction, target)
+
+    def losses(self, predictions: Tensor, targets: Tensor) -> Tensor:
+        """Return :meth:`loss` of every task: ``(tasks, n, outputs)`` to ``(tasks,)``."""
+        return torch.stack([self.loss(p, t) for p, t in zip(predictions, targets, strict=True)])
+
+    def scores(self, predictions: Tensor, targets: Tensor) -> Tensor:
+        """Return accuracy in [0, 1] (classification) or mean squared error, ``(tasks,)``."""
+        if self.kind == "regression":
+            return (predictions - targets).square().flatten(1).mean(1)
+        return (predictions.argmax(-1) == targets).to(predictions.dtype).mean(1)
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Return whether a larger score is the better one."""
+        return self.kind == "classification"
+
+
+class MetaStep(NamedTuple):
+    """What one meta-batch teaches.
+
+    Args:
+        gradients: By name, the sum over the tasks of the (clipped) meta-gradients.
+        predictions: For the query inputs, ``(tasks, n, outputs)``, detached.
+    """
+
+    gradients: Parameters
+    predictions: Tensor
+
+
+class Algorithm(ABC):
+    """A few-shot learning technique: pure functions of its meta-parameters.
+
+    An instance keeps no state: what training changes lies in ``meta``, which the harness
+    optimises, saves, restores and hands back.
+    """
+
+    name: ClassVar[str]
+    paper: ClassVar[str]
+    Hyper: ClassVar[type[Hyper]] = Hyper
+    kinds: ClassVar[tuple[ProblemKind, ...]] = ("regression", "classification")
+    released_restores: ClassVar[tuple[str, ...] | None] = None
+    """The meta-parameters that the authors' code takes from the best validated state before the
+    test, where it does not take them all (``None``)."""
+
+    def __init__(self, hyper: Hyper, problem: Problem, engine: Engine) -> None:
+        self.hyper = hyper
+        self.problem = problem
+        self.engine = engine
+
+    @abstractmethod
+    def initialise(self, generator: torch.Generator) -> Parameters:
+        """Return meta-parameters to start from, on the CPU in float32, drawn from ``generator``."""
+
+    @abstractmethod
+    def meta_step(self, meta: Parameters, tasks: TaskBatch) -> MetaStep:
+        """Return the meta-gradient over a meta-batch; ``meta`` is left as it is."""
+
+    @abstractmethod
+    def predict(self, meta: Parameters, support: Batch, query_x: Tensor) -> Tensor:
+        """Learn each task from its support set and predict for its queries.
+
+        Args:
+            meta: Meta-parameters.
+            support: Stacked over tasks.
+            query_x: Inputs alone, ``(tasks, n, ...)``.
+
+        Returns:
+            ``(tasks, n, outputs)``: logits, or values for regression.
+        """
+
+    def optimiser(self, parameters: list[Tensor]) -> torch.optim.Optimizer:
+        """Return the optimiser of Θ: Adam at ``meta_lr`` (1e-3 where a technique names none)."""
+        return torch.optim.Adam(parameters, lr=getattr(self.hyper, "meta_lr", 1e-3))
+
+    @property
+    def meta_batch(self) -> int:
+        """Return how many tasks make one meta-step."""
+        return int(getattr(self.hyper, "meta_batch", 1))
+
+
+class Dataset(ABC):
+    """Where episodes come from."""
+
+    name: ClassVar[str]
+    source: ClassVar[str]
+    kind: ClassVar[ProblemKind]
+    default_queries: ClassVar[int]
+    Options: ClassVar[type[Hyper]] = Hyper
+
+    def __init__(self, options: Hyper | None = None) -> None:
+        self.options = self.Options() if options is None else options
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Return what tells these data from all others: equal fingerprints, equal episodes."""
+
+    @property
+    @abstractmethod
+    def input_shape(self) -> tuple[int, ...]:
+        """Return the shape of one input: ``(1,)`` or ``(channels, height, width)``."""
+
+    @property
+    def incomplete(self) -> str | None:
+        """Return what is missing, in a few words, or ``None`` for a whole data set."""
+        return None
+
+    def like(self, shape: tuple[int, ...]) -> Dataset:
+        """Return this data set with inputs of another shape (a cross-domain test needs that).
+
+        Raises:
+            MisuseError: It has no such form.
+        """
+        if shape != self.input_shape:
+            raise MisuseError(
+                f"{self.name} has inputs of shape {self.input_shape}, not {shape};"
+                " choose data sets of one kind"
+            )
+        return self
+
+    @abstractmethod
+    def check(self, stream: Stream) -> None:
+        """Refuse a stream that these data cannot give.
+
+        Raises:
+            MisuseError: More ways than classes, or more shots and queries than images.
+        """
+
+    @abstractmethod
+    def draw(
+        self, stream: Stream, start: int, stop: int, *, device: torch.device, dtype: torch.dtype
+    ) -> TaskBatch:
+        """Return episodes ``start`` to ``stop - 1`` of a stream, stacked."""

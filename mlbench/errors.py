@@ -1,0 +1,44 @@
+"""What can go wrong, in words a user can act on; the command line prints no traceback.
+
+Every message names the thing, the reason and the remedy, in one line.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class MlbenchError(Exception):
+    """Base of every error whose message is meant for the user."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class MisuseError(MlbenchError):
+    """What was asked for makes no sense: an unknown name, a value out of range."""
+
+    exit_code = 2
+
+
+class PluginError(MlbenchError):
+    """A plugin is ambiguous, cannot be imported, or breaks the contract."""
+
+
+class DataError(MlbenchError):
+    """A data set is absent, incomplete, damaged or changed."""
+
+
+class CheckpointError(MlbenchError):
+    """A checkpoint is damaged or belongs to another run."""
+
+
+class StoreError(MlbenchError):
+    """The database or a journal cannot be used."""
+
+
+class StoreBusyError(StoreError):
+    """Another process held the database for longer than we were willing to wait."""
+
+
+class StoreReadOnlyError(StoreError):
+    """The database may be read here, but not written."""

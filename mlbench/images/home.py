@@ -1,0 +1,162 @@
+"""The data home: one folder per packed data set, changed by one process at a time.
+
+A data set is put together in a hidden folder beside the others and renamed when it is whole, so
+that a name never stands for half of one. A lock that the kernel drops with its process tells
+leftovers of a killed one from work in progress.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from platformdirs import user_data_path
+
+from mlbench.episodes import SPLITS
+from mlbench.errors import DataError, MisuseError
+
+HOME_VARIABLE = "MLBENCH_DATA"
+MANIFEST = "manifest.json"
+PACK_FILES = frozenset({MANIFEST, *(f"{split}.npy" for split in SPLITS)})
+
+
+def data_home() -> Path:
+    """Return where packed data sets lie: ``$MLBENCH_DATA``, else the platform's data folder."""
+    chosen = os.environ.get(HOME_VARIABLE)
+    return Path(chosen).expanduser().absolute() if chosen else user_data_path("mlbench", False)
+
+
+def pack_folder(name: str) -> Path:
+    """Return where the data set of that name lies, or would."""
+    return data_home() / name
+
+
+def packed_names() -> list[str]:
+    """Return the names of all packed data sets, damaged ones too."""
+    home = data_home()
+    try:
+        folders = sorted(home.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as err:
+        raise DataError(_unreachable(home, "read", err)) from err
+    return [each.name for each in folders if not each.name.startswith(".") and is_pack(each)]
+
+
+def is_pack(folder: Path) -> bool:
+    """Return whether a folder holds what packing writes and nothing else."""
+    if not folder.is_dir():
+        return False
+    files = {each.name for each in folder.iterdir()}
+    return bool(files) and files <= PACK_FILES
+
+
+@contextmanager
+def staging(name: str, *, space: int) -> Iterator[Path]:
+    """Lend an empty folder in the data home; what is left in it afterwards is removed.
+
+    Args:
+        name: The data set that is going to be installed.
+        space: Bytes that are about to be written.
+
+    Raises:
+        DataError: The home cannot be written, lacks the space, or another process is at it.
+    """
+    home = data_home()
+    with _alone(name):
+        folder = home / f".{name}.packing"
+        _clear(folder)
+        _restore(name)
+        _check_room(name)
+        free = shutil.disk_usage(home).free
+        if free < space:
+            raise DataError(
+                f"{name} needs {space / 1e9:.2g} GB in {home}, where {free / 1e9:.2g} GB are free;"
+                f" make room, or set {HOME_VARIABLE} to a folder on another disk"
+            )
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            _clear(folder)
+
+
+def install(staged: Path, name: str) -> None:
+    """Give a staged folder its name, in place of what had it; called while staging it."""
+    aside = _aside(name)
+    if pack_folder(name).exists():
+        pack_folder(name).rename(aside)
+    staged.rename(pack_folder(name))
+    _clear(aside)
+
+
+def remove_pack(name: str) -> None:
+    """Remove a packed data set from the data home.
+
+    Raises:
+        MisuseError: No data set of that name is packed.
+    """
+    if name not in packed_names():
+        there = ", ".join(packed_names()) or "none"
+        raise MisuseError(f"no data set {name!r} is packed in {data_home()}; there are: {there}")
+    with _alone(name):
+        # Renamed first: whatever happens afterwards, nobody opens half of it.
+        pack_folder(name).rename(_aside(name))
+        _clear(_aside(name))
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """Hold the lock of one data set, and put into words what the disk refuses."""
+    home = data_home()
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with (home / f".{name}.lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as err:
+                raise DataError(
+                    f"another process is packing or removing {name} in {home};"
+                    " wait for it, or end it, and repeat the command"
+                ) from err
+            yield
+    except OSError as err:
+        raise DataError(_unreachable(home, "write to", err)) from err
+
+
+def _check_room(name: str) -> None:
+    """Refuse to put a data set where something else lies: that may be somebody's originals."""
+    folder = pack_folder(name)
+    if (folder.exists() or folder.is_symlink()) and not is_pack(folder):
+        raise DataError(
+            f"{folder} holds files that mlbench did not make, so {name} cannot be packed there;"
+            f" move them, or set {HOME_VARIABLE} to another folder"
+        )
+
+
+def _restore(name: str) -> None:
+    """Bring back what a process killed while replacing it had put aside, or finish removing it."""
+    aside = _aside(name)
+    if aside.exists() and not pack_folder(name).exists() and (aside / MANIFEST).exists():
+        aside.rename(pack_folder(name))
+    _clear(aside)
+
+
+def _aside(name: str) -> Path:
+    return data_home() / f".{name}.replaced"
+
+
+def _clear(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def _unreachable(home: Path, verb: str, err: OSError) -> str:
+    return (
+        f"cannot {verb} the data home {home}: {err.strerror or err};"
+        f" set {HOME_VARIABLE} to a folder that can be written"
+    )

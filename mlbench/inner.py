@@ -1,0 +1,187 @@
+"""Algorithm 9, once: MAML, the meta-learner LSTM and TURTLE differ in their update rule only.
+
+From Huisman, Plaat and van Rijn, 2022, https://doi.org/10.1007/s10994-022-06210-y; equations are
+numbered as in chapter 3 of Huisman, 2024. For one task, from the initial weights θ⁽⁰⁾ = θ,
+
+    θ⁽ᵗ⁺¹⁾ = rule(θ⁽ᵗ⁾, ∇L_support(θ⁽ᵗ⁾)),  t = 0 … T - 1
+
+and Θ learns from the gradient of L_query(θ⁽ᵀ⁾). What every rule shares is here: the number of
+steps, the order, both clippings and the engine that runs a batch of tasks.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+
+import torch
+from torch import Tensor
+
+from mlbench.contract import Algorithm, Batch, Hyper, MetaStep, Parameters, Problem, TaskBatch, hp
+from mlbench.engines import Engine, InnerGradient, ThetaLoss
+
+State = TypeVar("State")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InnerHyper(Hyper):
+    """What the loop around every update rule can be told."""
+
+    train_steps: int = hp(5, "updates T per task in meta-training", at_least=1)
+    test_steps: int = hp(5, "updates T per task in validation and test", at_least=1)
+    order: int = hp(
+        2, "2 differentiates through the updates, 1 takes gradients as constants", one_of=(1, 2)
+    )
+    clip: float | None = hp(10.0, "bound on each entry of the support gradient", above=0)
+    meta_clip: float | None = hp(10.0, "bound on each entry of a task's gradient of θ", above=0)
+    meta_batch: int = hp(2, "tasks J per meta-update", at_least=1, when={"regression": 1})
+    meta_lr: float = hp(1e-3, "learning rate of Adam on Θ", above=0)
+
+
+class UpdateRule(ABC, Generic[State]):
+    """How one task's weights change, given the gradient of its support loss.
+
+    A rule sees one task, as flat vectors of n weights, and is a pure function of Θ.
+    """
+
+    def __init__(self, hyper: Any) -> None:
+        self.hyper = hyper
+
+    def initialise(self, generator: torch.Generator, theta: Tensor) -> Parameters:
+        """Return the rule's own meta-parameters, besides ``theta``; names are the rule's."""
+        return {}
+
+    @abstractmethod
+    def start(self, meta: Parameters, theta: Tensor) -> State:
+        """Return what the rule remembers before its first step."""
+
+    @abstractmethod
+    def step(
+        self,
+        meta: Parameters,
+        state: State,
+        theta: Tensor,
+        gradient: Tensor,
+        loss: Tensor,
+        t: int,
+    ) -> tuple[Tensor, State]:
+        """Return θ⁽ᵗ⁺¹⁾ and what the rule remembers.
+
+        Args:
+            meta: Θ, by name.
+            state: What the last step returned.
+            theta: θ⁽ᵗ⁾, ``(n,)``.
+            gradient: ∇L_support(θ⁽ᵗ⁾), clipped, ``(n,)``; a constant in first order.
+            loss: L_support(θ⁽ᵗ⁾), a scalar.
+            t: The step, from 0.
+        """
+
+
+class Update(NamedTuple):
+    """One step of the inner loop.
+
+    Args:
+        loss: The support loss before it.
+        gradient: The gradient of that loss, not clipped, ``(n,)``.
+        theta: The weights after it, ``(n,)``.
+    """
+
+    loss: Tensor
+    gradient: Tensor
+    theta: Tensor
+
+
+def updates(
+    rule: UpdateRule[Any],
+    meta: Parameters,
+    support_loss: ThetaLoss,
+    inner_gradient: InnerGradient,
+    *,
+    steps: int,
+    order: int,
+    clip: float | None,
+) -> Iterator[Update]:
+    """Yield every step of one task's inner loop, from ``meta["theta"]``."""
+    theta = meta["theta"]
+    state = rule.start(meta, theta)
+    for t in range(steps):
+        gradient, loss = inner_gradient(support_loss, theta, constant=order == 1)
+        clipped = gradient if clip is None else gradient.clamp(-clip, clip)
+        theta, state = rule.step(meta, state, theta, clipped, loss, t)
+        yield Update(loss, gradient, theta)
+
+
+class GradientBased(Algorithm):
+    """Algorithm 9 around an update rule: a technique names its ``Rule`` and its ``Hyper``."""
+
+    Rule: ClassVar[type[UpdateRule[Any]]]
+    Hyper: ClassVar[type[Hyper]] = InnerHyper
+    hyper: InnerHyper
+
+    def __init__(self, hyper: Hyper, problem: Problem, engine: Engine) -> None:
+        super().__init__(hyper, problem, engine)
+        self.rule = self.Rule(hyper)
+
+    def initialise(self, generator: torch.Generator) -> Parameters:
+        """Return θ and the rule's own meta-parameters."""
+        theta = self.problem.learner.initialise(generator)
+        return {"theta": theta, **self.rule.initialise(generator, theta)}
+
+    def inner_loop(
+        self,
+        meta: Parameters,
+        support: Batch,
+        inner_gradient: InnerGradient,
+        *,
+        steps: int,
+        order: int,
+    ) -> Iterator[Update]:
+        """Yield the updates that one task's support set asks for."""
+
+        def support_loss(theta: Tensor) -> Tensor:
+            return self.problem.loss(self.problem.learner(theta, support.x), support.y)
+
+        clip = self.hyper.clip
+        return updates(
+            self.rule, meta, support_loss, inner_gradient, steps=steps, order=order, clip=clip
+        )
+
+    def objective(
+        self, meta: Parameters, task: TaskBatch, inner_gradient: InnerGradient
+    ) -> tuple[Tensor, Tensor]:
+        """Return one task's query loss at θ⁽ᵀ⁾, and the query predictions."""
+        steps, order = self.hyper.train_steps, self.hyper.order
+        loop = self.inner_loop(meta, task.support, inner_gradient, steps=steps, order=order)
+        prediction = self.problem.learner(last(loop).theta, task.query.x)
+        return self.problem.loss(prediction, task.query.y), prediction
+
+    def clip_meta(self, gradients: Parameters) -> Parameters:
+        """Bound each entry of one task's gradient of θ; those of the rule's own are left alone."""
+        bound = self.hyper.meta_clip
+        if bound is None:
+            return gradients
+        return {**gradients, "theta": gradients["theta"].clamp(-bound, bound)}
+
+    def meta_step(self, meta: Parameters, tasks: TaskBatch) -> MetaStep:
+        """Return the meta-gradient, summed over the tasks."""
+        return MetaStep(*self.engine.meta_gradients(self.objective, meta, tasks, self.clip_meta))
+
+    def predict(self, meta: Parameters, support: Batch, query_x: Tensor) -> Tensor:
+        """Adapt to each task and predict; no second-order graph is built."""
+        return self.engine.predictions(self.predict_one, meta, support, query_x)
+
+    def predict_one(
+        self, meta: Parameters, support: Batch, query_x: Tensor, inner_gradient: InnerGradient
+    ) -> Tensor:
+        """Return the predictions of one task, ``(n, outputs)``."""
+        steps = self.hyper.test_steps
+        loop = self.inner_loop(meta, support, inner_gradient, steps=steps, order=1)
+        return self.problem.learner(last(loop).theta, query_x)
+
+
+def last(loop: Iterator[Update]) -> Update:
+    """Return the last update of an inner loop, keeping no other."""
+    return deque(loop, maxlen=1).pop()

@@ -1,0 +1,291 @@
+"""The loop: validate, meta-train, keep the best, meta-test; it yields events and prints nothing.
+
+A run is resumable between any two events: :meth:`Run.state` holds everything, and a run that
+starts from it goes on as if it had never stopped.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mlbench.contract import Parameters, Split, TaskBatch
+from mlbench.episodes import seed_for
+from mlbench.errors import PluginError
+from mlbench.run.blame import blaming
+from mlbench.run.device import Execution
+from mlbench.run.events import Episodes, Event, Phase, PhaseEnded, Validated
+from mlbench.run.setup import Experiment
+
+EVALUATION_BATCH = {"regression": 250, "classification": 5}  # tasks between two events
+
+
+@dataclass
+class Progress:
+    """Where a run is; plain values, so that a checkpoint can hold them.
+
+    Args:
+        position: Positions of the journal used so far.
+        step: Meta-updates done.
+        tasks: Training tasks met.
+        phase: What comes next.
+        losses: Of the evaluation under way, one per episode.
+        scores: Likewise.
+        seconds: Wall time by phase and data set.
+        tested: Losses and scores of each test that has ended, by data set.
+        best_score: The best validation score; ``None`` before the first.
+        best_step: Meta-updates when it was reached.
+    """
+
+    position: int = 0
+    step: int = 0
+    tasks: int = 0
+    phase: Phase = "validation"
+    losses: list[float] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    tested: dict[str, tuple[list[float], list[float]]] = field(default_factory=dict)
+    best_score: float | None = None
+    best_step: int = 0
+
+
+class Run:
+    """One run of an experiment, from its beginning or from a saved state.
+
+    Args:
+        experiment: What to run.
+        execution: What to run it on.
+        state: What :meth:`state` returned, to go on from there.
+    """
+
+    def __init__(
+        self, experiment: Experiment, execution: Execution, state: dict[str, Any] | None = None
+    ) -> None:
+        self.experiment = experiment
+        self.spec = experiment.spec
+        self.device = execution.torch_device
+        execution.apply()
+        self.algorithm = experiment.algorithm(execution)
+        self.progress = Progress()
+        if state is None:
+            self.meta = self.initial()
+            self.best: Parameters = {}
+        else:
+            self.progress = Progress(**state["progress"])
+            self.meta = self.placed(state["meta"])
+            self.best = self.placed(state["best"])
+        self.leaves = list(self.meta.values())
+        with self.blaming("cannot make its optimiser"):
+            self.optimiser = self.algorithm.optimiser(self.leaves)
+        if state is not None:
+            self.optimiser.load_state_dict(state["optimiser"])
+            torch.set_rng_state(state["generator"])
+            if self.device.type == "cuda":
+                torch.cuda.set_rng_state(state["device_generator"], self.device)
+        else:
+            torch.manual_seed(seed_for("plugins", self.spec.seed))
+
+    def initial(self) -> Parameters:
+        """Return the meta-parameters to start from; the seed decides them."""
+        generator = torch.Generator().manual_seed(seed_for("initialisation", self.spec.seed))
+        with self.blaming("cannot draw its initial meta-parameters"):
+            return self.placed(self.algorithm.initialise(generator))
+
+    def placed(self, parameters: Parameters) -> Parameters:
+        """Return copies on this run's device, in its precision."""
+        dtype = self.experiment.dtype
+        return {
+            name: value.detach().to(self.device, dtype, copy=True)
+            for name, value in parameters.items()
+        }
+
+    def blaming(self, what: str) -> Any:
+        """Tell what goes wrong inside the technique as the technique's."""
+        return blaming(type(self.algorithm), what)
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that going on needs: tensors and plain values."""
+        state = {
+            "progress": vars(self.progress).copy(),
+            "meta": self.meta,
+            "best": self.best,
+            "optimiser": self.optimiser.state_dict(),
+            "generator": torch.get_rng_state(),
+        }
+        if self.device.type == "cuda":
+            state["device_generator"] = torch.cuda.get_rng_state(self.device)
+        return state
+
+    def events(self) -> Iterator[Event]:
+        """Yield what happens, until the last test has ended."""
+        for event in self.phases():
+            self.progress.position += event.positions
+            yield event
+
+    def phases(self) -> Iterator[Event]:
+        """Alternate validation and training, then test."""
+        while self.progress.phase != "test":
+            if self.progress.phase == "validation":
+                yield from self.validate()
+            else:
+                yield from self.train()
+        for dataset in self.spec.test_datasets:
+            if dataset not in self.progress.tested:
+                yield from self.test(dataset)
+
+    def validate(self) -> Iterator[Event]:
+        """Validate; keep the meta-parameters if the mean score is strictly better."""
+        dataset, budget = self.spec.train_dataset, self.spec.budget
+        yield from self.evaluate(
+            self.meta, "validation", dataset, "validation", budget.validation_tasks
+        )
+        progress = self.progress
+        loss, score = mean(progress.losses), mean(progress.scores)
+        if all(map(math.isnan, progress.losses)):
+            raise PluginError(
+                f"{self.spec.algorithm} predicts nothing but NaN after {progress.tasks} training"
+                " tasks; lower its learning rates or its steps with --set, or mend the plugin"
+            )
+        best = self.better(score)
+        if best:
+            progress.best_score, progress.best_step = score, progress.step
+            self.best = {name: value.clone() for name, value in self.meta.items()}
+        finished = progress.tasks >= budget.train_tasks
+        progress.phase = "test" if finished else "train"
+        progress.losses, progress.scores = [], []
+        yield Validated(progress.step, progress.tasks, loss, score, best)
+        if finished:
+            yield self.ended("train", dataset)
+            yield self.ended("validation", dataset)
+
+    def better(self, score: float) -> bool:
+        """Return whether a score beats the best so far; NaN never does."""
+        best = self.progress.best_score
+        if best is None:
+            return not math.isnan(score)
+        return score > best if self.experiment.problem.higher_is_better else score < best
+
+    def train(self) -> Iterator[Event]:
+        """Take meta-steps until the next validation."""
+        budget, progress = self.spec.budget, self.progress
+        dataset = self.spec.train_dataset
+        while True:
+            before = progress.tasks
+            stop = min(before + self.algorithm.meta_batch, budget.train_tasks)
+            began = perf_counter()
+            tasks, keys = self.draw(dataset, "train", before, stop)
+            with self.blaming("cannot take a meta-step"):
+                gradients, predictions = self.algorithm.meta_step(self.meta, tasks)
+            losses, scores = self.judge(predictions, tasks)
+            healthy = self.descend(gradients)
+            step = progress.step
+            progress.step, progress.tasks = step + 1, stop
+            due = stop // budget.validate_every > before // budget.validate_every
+            if due or stop >= budget.train_tasks:
+                progress.phase = "validation"
+            seconds = self.spend("train", dataset, began)
+            yield Episodes("train", dataset, before, step, losses, scores, seconds, keys)
+            if not healthy:
+                raise PluginError(
+                    f"{self.spec.algorithm} diverged: its meta-gradient is not finite at training"
+                    f" tasks {before} to {stop - 1}; lower its learning rates or its steps with"
+                    " --set"
+                )
+            if progress.phase == "validation":
+                return
+
+    def descend(self, gradients: Parameters) -> bool:
+        """Take one step of the optimiser, unless a gradient is not finite; return whether."""
+        if any(not torch.isfinite(gradient).all() for gradient in gradients.values()):
+            return False
+        for name, parameter in self.meta.items():
+            gradient = gradients.get(name)
+            if gradient is not None and gradient.shape != parameter.shape:
+                raise PluginError(
+                    f"{self.spec.algorithm} returns a gradient of shape {tuple(gradient.shape)}"
+                    f" for {name} of shape {tuple(parameter.shape)}; mend the plugin's meta_step"
+                )
+            parameter.grad = gradient
+        self.optimiser.step()
+        return True
+
+    def test(self, dataset: str) -> Iterator[Event]:
+        """Meta-test the selected meta-parameters on one data set."""
+        meta = self.selected()
+        yield from self.evaluate(meta, "test", dataset, "test", self.spec.budget.test_tasks)
+        self.progress.tested[dataset] = self.progress.losses, self.progress.scores
+        self.progress.losses, self.progress.scores = [], []
+        yield self.ended("test", dataset)
+
+    def selected(self) -> Parameters:
+        """Return what is tested: the best validated state, or what of it the protocol restores."""
+        restored = self.algorithm.released_restores
+        if self.spec.protocol.restores == "everything" or restored is None:
+            return self.best
+        return {**self.meta, **{name: self.best[name] for name in restored}}
+
+    def evaluate(
+        self, meta: Parameters, phase: Phase, dataset: str, split: Split, count: int
+    ) -> Iterator[Episodes]:
+        """Meet the episodes of an evaluation that were not met yet."""
+        progress = self.progress
+        batch = EVALUATION_BATCH[self.spec.kind]
+        while (first := len(progress.losses)) < count:
+            began = perf_counter()
+            tasks, keys = self.draw(dataset, split, first, min(first + batch, count))
+            with self.blaming("cannot predict"):
+                predictions = self.algorithm.predict(meta, tasks.support, tasks.query.x)
+            losses, scores = self.judge(predictions, tasks)
+            progress.losses += losses
+            progress.scores += scores
+            seconds = self.spend(phase, dataset, began)
+            yield Episodes(phase, dataset, first, progress.step, losses, scores, seconds, keys)
+
+    def draw(
+        self, dataset: str, split: Split, start: int, stop: int
+    ) -> tuple[TaskBatch, list[int]]:
+        """Return episodes and their keys."""
+        stream = self.experiment.stream(dataset, split)
+        source = self.experiment.datasets[dataset]
+        with blaming(type(source), "cannot draw episodes"):
+            tasks = source.draw(
+                stream, start, stop, device=self.device, dtype=self.experiment.dtype
+            )
+        return tasks, stream.keys(start, stop).tolist()
+
+    def judge(self, predictions: Tensor, tasks: TaskBatch) -> tuple[list[float], list[float]]:
+        """Return losses and scores of a batch of tasks, one per task."""
+        problem, target = self.experiment.problem, tasks.query.y
+        outputs = 1 if self.spec.ways is None else self.spec.ways
+        expected = (tasks.count, target.shape[1], outputs)
+        if tuple(predictions.shape) != expected:
+            raise PluginError(
+                f"{self.spec.algorithm} predicts a tensor of shape {tuple(predictions.shape)}"
+                f" where (tasks, queries, outputs) = {expected} is due; mend the plugin"
+            )
+        losses = problem.losses(predictions, target)
+        scores = problem.scores(predictions, target)
+        scores = scores.where(torch.isfinite(losses), torch.nan)
+        return losses.tolist(), scores.tolist()
+
+    def spend(self, phase: Phase, dataset: str, began: float) -> float:
+        """Add the time since ``began`` to a phase; return it in seconds."""
+        seconds = perf_counter() - began
+        key = f"{phase} {dataset}"
+        self.progress.seconds[key] = self.progress.seconds.get(key, 0.0) + seconds
+        return seconds
+
+    def ended(self, phase: Phase, dataset: str) -> PhaseEnded:
+        """Return the event that ends a phase."""
+        return PhaseEnded(phase, dataset, self.progress.seconds.get(f"{phase} {dataset}", 0.0))
+
+
+def mean(values: list[float]) -> float:
+    """Return the mean; NaN if one of them is NaN."""
+    return sum(values) / len(values)

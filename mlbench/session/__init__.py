@@ -1,0 +1,1 @@
+"""Sessions: a run with its journal, its checkpoints and its signals."""
