@@ -176,7 +176,7 @@ def plugin_file(cls: type) -> Path:
     return Path(inspect.getfile(cls)).resolve()
 
 
-def plugin_hashes(cls: type[Algorithm] | type[Dataset]) -> dict[str, str]:
+def plugin_hashes(cls: type) -> dict[str, str]:
     """Return the SHA-256 of a plugin's file and of the plugin files it inherits from, by path."""
     lineage = [c for c in cls.__mro__ if c is cls or c.__module__.startswith("mlbench.plugins.")]
     files = dict.fromkeys(map(plugin_file, lineage))
@@ -184,17 +184,22 @@ def plugin_hashes(cls: type[Algorithm] | type[Dataset]) -> dict[str, str]:
 
 
 def _import_file(plugin: Plugin) -> ModuleType:
-    """Import a plugin's file; one imported from another folder earlier on does not count."""
+    """Import a plugin's file; what was imported from folders that no longer count is forgotten."""
+    folders = plugin_folders(plugin.kind)
     package = importlib.import_module(f"mlbench.plugins.{plugin.kind}")
-    package.__path__ = list(map(str, plugin_folders(plugin.kind)))
+    package.__path__ = list(map(str, folders))
     importlib.invalidate_caches()
-    imported = sys.modules.get(plugin.module)
-    if imported is not None and imported.__file__ != str(plugin.files[0]):
-        del sys.modules[plugin.module]
+    for name, module in list(sys.modules.items()):
+        if name.startswith(f"{package.__name__}.") and _file_of(module).parent not in folders:
+            del sys.modules[name]
     module = importlib.import_module(plugin.module)
-    if module.__file__ != str(plugin.files[0]):
+    if _file_of(module) != plugin.files[0]:
         raise ImportError(f"{module.__file__} is imported in its place; rename one of them")
     return module
+
+
+def _file_of(module: ModuleType) -> Path:
+    return Path(module.__file__ or "")
 
 
 def _only_class(plugin: Plugin, module: ModuleType) -> type:

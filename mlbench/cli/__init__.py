@@ -43,7 +43,7 @@ class Verbs(click.Group):
         if cmd_name not in VERBS:
             return None
         module = importlib.import_module(f"mlbench.cli.{VERBS[cmd_name]}")
-        return cast("click.Command", module.command)
+        return keep_line_breaks(cast("click.Command", module.command))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -93,6 +93,15 @@ class Verbs(click.Group):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
         sys.exit(status if isinstance(status, int) else 0)
+
+
+def keep_line_breaks(command: click.Command) -> click.Command:
+    r"""Make click see its mark ``\b`` in raw docstrings, where that is two characters."""
+    command.help = (command.help or "").replace("\\b\n", "\b\n")
+    if isinstance(command, click.Group):
+        for each in command.commands.values():
+            keep_line_breaks(each)
+    return command
 
 
 def one_line(err: MlbenchError | click.ClickException) -> str:

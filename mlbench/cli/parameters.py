@@ -13,6 +13,7 @@ from mlbench.plugins import Kind
 from mlbench.registry import find_plugin, find_plugins
 
 F = TypeVar("F", bound=Callable[..., Any])
+DATABASE = Path("runs.duckdb")
 
 
 class PluginName(click.ParamType[str]):
@@ -57,13 +58,39 @@ class Setting(click.ParamType[tuple[str, str]]):
         return name.strip(), text
 
 
+class Seeds(click.ParamType[tuple[int, ...]]):
+    """Seeds, as ``0-4`` or ``0,2,7``."""
+
+    name = "SEEDS"
+
+    def convert(
+        self,
+        value: str | tuple[int, ...],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> tuple[int, ...]:
+        """Return each seed once, in the order given."""
+        if isinstance(value, tuple):
+            return value
+        seeds: dict[int, None] = {}
+        for part in value.split(","):
+            first, dash, last = part.strip().partition("-")
+            if not first.isdecimal() or (dash and not last.isdecimal()):
+                self.fail(f"{value!r} is not of the form 0-4 or 0,2,7.", param, ctx)
+            stop = int(last or first)
+            if stop < int(first):
+                self.fail(f"{part.strip()!r} runs backwards.", param, ctx)
+            seeds |= dict.fromkeys(range(int(first), stop + 1))
+        return tuple(seeds)
+
+
 def database_option(function: F) -> F:
     """Add ``--db``, which a command takes as ``database: Path``."""
     option = click.option(
         "--db",
         "database",
         type=click.Path(dir_okay=False, path_type=Path),
-        default=Path("runs.duckdb"),
+        default=DATABASE,
         show_default=True,
         help="The database.",
     )

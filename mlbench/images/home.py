@@ -94,15 +94,19 @@ def install(staged: Path, name: str) -> None:
     _clear(aside)
 
 
-def remove_pack(name: str) -> None:
-    """Remove a packed data set from the data home.
+def require_packed(name: str) -> None:
+    """Refuse the name of a data set that is not packed."""
+    names = packed_names()
+    if name not in names:
+        raise MisuseError(
+            f"no data set {name!r} is packed in {data_home()}; packed are: "
+            f"{', '.join(names) or 'none'}; to pack one: mlbench data add NAME PATH"
+        )
 
-    Raises:
-        MisuseError: No data set of that name is packed.
-    """
-    if name not in packed_names():
-        there = ", ".join(packed_names()) or "none"
-        raise MisuseError(f"no data set {name!r} is packed in {data_home()}; there are: {there}")
+
+def remove_pack(name: str) -> None:
+    """Remove a packed data set from the data home."""
+    require_packed(name)
     with _alone(name):
         # Renamed first: whatever happens afterwards, nobody opens half of it.
         pack_folder(name).rename(_aside(name))

@@ -102,13 +102,13 @@ def _missing(data: type[PackedImages], listing: Listing) -> str | None:
     if len(listing.images) < len(data.classes):
         parts.append(f"{len(listing.images)} of {len(data.classes)} classes")
     if listing.count != data.images or (each is not None and sizes != {each}):
-        average = f"about {round(data.images / len(data.classes))}" if each is None else str(each)
+        average = f"~{round(data.images / len(data.classes))}" if each is None else str(each)
         if len(sizes) > 1:
             parts.append(f"{listing.count} of {data.images} images")
         elif sizes != {each}:
             parts.append(f"{min(sizes)} of {average} images a class")
     if data.originals_vary and (size := _one_size(listing)):
-        parts.append(f"all of {size[0]}x{size[1]} pixels, so not the original images")
+        parts.append(f"not the original images (all {size[0]}x{size[1]})")
     return ", ".join(parts) or None
 
 

@@ -79,6 +79,7 @@ class Batch:
     def add(self, run_id: str, attempt: int, train_dataset: str, record: Record) -> None:
         """Add what an attempt recorded after its start."""
         where = {"run_id": run_id, "attempt": attempt, "position": record.position}
+        values: dict[str, Any]
         match record:
             case Episodes():
                 self.add_episodes(run_id, attempt, train_dataset, record)
@@ -104,7 +105,7 @@ class Batch:
                         "run_id": run_id,
                         "attempt": attempt,
                         "status": record.status,
-                        "at": utc(record.at),
+                        "ended": utc(record.at),
                         "error": record.error,
                         "tasks_trained": record.tasks_trained,
                         "inferred": False,

@@ -54,22 +54,20 @@ def read(paths: StorePaths, *, patience: float = PATIENCE) -> Iterator[duckdb.Du
     if not exists(paths.database):
         with duckdb.connect() as connection:
             schema.migrate(connection)
+            for name, value in READ_CONFIG.items():
+                connection.execute(f"SET {name} = {value}")
             yield connection
         return
-    if not is_current(paths, patience):
-        with write(paths, patience=patience):
-            pass  # brings it up to date
-    with (
-        opened(paths, read_only=True, patience=patience) as connection,
-        explained(paths.database),
-    ):
-        yield connection
-
-
-def is_current(paths: StorePaths, patience: float) -> bool:
-    """Return whether a database has the newest schema; refuse one that cannot be used."""
     with opened(paths, read_only=True, patience=patience) as connection:
-        return schema.check(schema.version(connection), paths.database) == schema.LATEST
+        found = schema.check(schema.version(connection), paths.database)
+        if found == schema.LATEST:
+            with explained(paths.database):
+                yield connection
+            return
+    with write(paths, patience=patience):
+        pass  # brings an older database up to date
+    with read(paths, patience=patience) as connection:
+        yield connection
 
 
 @contextmanager

@@ -28,11 +28,17 @@ PROGRESS = "SELECT file, bytes_read, lines_read, tasks_trained, damaged FROM jou
 DATASETS = "SELECT DISTINCT run_id, train_dataset FROM attempts"
 ENDED = "SELECT DISTINCT run_id, attempt FROM statuses"
 KNOWN = "SELECT run_id, attempt FROM attempts"
-FORGET = "DELETE FROM journals WHERE file IN (SELECT unnest($files))"
+REMEMBER = """
+    MERGE INTO journals USING waiting_rows AS read ON journals.file = read.file
+    WHEN MATCHED THEN UPDATE SET
+        bytes_read = read.bytes_read, lines_read = read.lines_read, damaged = read.damaged,
+        tasks_trained = greatest(journals.tasks_trained, read.tasks_trained)
+    WHEN NOT MATCHED THEN INSERT BY NAME
+"""
 SUPERSEDE = """
-    DELETE FROM {table} AS row USING attempts AS later
-    WHERE row.run_id = later.run_id AND later.run_id IN (SELECT unnest($runs))
-      AND row.attempt < later.attempt AND row.position >= later.position
+    DELETE FROM {table} AS old USING attempts AS later
+    WHERE old.run_id = later.run_id AND later.run_id IN (SELECT unnest($runs))
+      AND old.attempt < later.attempt AND old.position >= later.position
 """
 TRAINED = """
     UPDATE journals SET tasks_trained = greatest(tasks_trained, trained.tasks)
@@ -118,8 +124,8 @@ def ingest(paths: StorePaths, *, patience: float = database.PATIENCE) -> IngestR
         return IngestReport()
     with database.read(paths, patience=patience) as connection:
         known = Known.of(connection)
-    idle = not silent_runs(paths, journals, known)
-    if idle and not any(waits(journal, known.of_journal(journal)) for journal in journals):
+    silent = any((j.run_id, j.attempt) in known.started for j in silences(paths, journals, known))
+    if not silent and not any(waits(j, known.of_journal(j)) for j in journals):
         return IngestReport(damaged=damages(known))
     with database.write(paths, patience=patience) as connection:
         return take_in(paths, connection)
@@ -154,7 +160,7 @@ def take_in(paths: StorePaths, connection: duckdb.DuckDBPyConnection) -> IngestR
     """Ingest everything, the database being ours: some megabytes a transaction."""
     known = Known.of(connection)
     journals = list_journals(paths)
-    silent = silent_runs(paths, journals, known)  # first: what the dead wrote is then complete
+    silent = silences(paths, journals, known)  # first: what the dead wrote is then complete
     lines = episodes = 0
     for portion in portions(journals, known):
         connection.begin()
@@ -172,7 +178,7 @@ def take_in(paths: StorePaths, connection: duckdb.DuckDBPyConnection) -> IngestR
     return IngestReport(
         lines=lines,
         episodes=episodes,
-        interrupted=tuple(journal.run_id for journal in interrupted),
+        interrupted=tuple(dict.fromkeys(journal.run_id for journal in interrupted)),
         damaged=damages(known),
     )
 
@@ -191,8 +197,9 @@ class Portion:
         """Write it, within the caller's transaction; return the number of episodes."""
         episodes = self.batch.insert(connection)
         files = [journal.path.name for journal in self.progress]
-        connection.execute(FORGET, {"files": files})
-        insert(connection, "journals", pl.DataFrame(list(map(self.row, self.progress))))
+        connection.register("waiting_rows", pl.DataFrame(list(map(self.row, self.progress))))
+        connection.execute(REMEMBER)
+        connection.unregister("waiting_rows")
         if self.superseding:
             runs = sorted(self.superseding)
             for table in ("episodes", "validations", "phases"):
@@ -289,16 +296,14 @@ def tasks_trained(record: Record) -> int:
     return 0
 
 
-def silent_runs(paths: StorePaths, journals: list[JournalFile], known: Known) -> list[JournalFile]:
-    """Return the last journals of runs that are not alive, and of whose end nothing is known."""
-    last = {journal.run_id: journal for journal in journals}
+def silences(paths: StorePaths, journals: list[JournalFile], known: Known) -> list[JournalFile]:
+    """Return the journals of attempts that are over, and of whose end nothing is known."""
+    last = {journal.run_id: journal.attempt for journal in journals}
     return [
         journal
-        for journal in last.values()
+        for journal in journals
         if (journal.run_id, journal.attempt) not in known.ended
-        and known.of_journal(journal).damaged is None
-        and (journal.path.stat().st_size > 0)
-        and not is_alive(paths, journal.run_id)
+        and (journal.attempt < last[journal.run_id] or not is_alive(paths, journal.run_id))
     ]
 
 
@@ -309,7 +314,7 @@ def interruption(journal: JournalFile) -> dict[str, str | int | datetime | bool 
         "run_id": journal.run_id,
         "attempt": journal.attempt,
         "status": "interrupted",
-        "at": written.replace(tzinfo=None),
+        "ended": written.replace(tzinfo=None),
         "error": None,
         "tasks_trained": None,
         "inferred": True,

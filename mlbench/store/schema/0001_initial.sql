@@ -51,7 +51,7 @@ CREATE TABLE statuses (
     run_id VARCHAR NOT NULL,
     attempt INTEGER NOT NULL,
     status VARCHAR NOT NULL,
-    at TIMESTAMP NOT NULL,
+    ended TIMESTAMP NOT NULL,
     error VARCHAR,
     tasks_trained BIGINT,
     inferred BOOLEAN NOT NULL

@@ -7,7 +7,7 @@ SELECT
     a.protocol, a.protocol_settings, a.budget,
     a.train_tasks, a.validation_tasks, a.validate_every, a.test_tasks, a.precision,
     coalesce(s.status, 'running') AS status, s.error,
-    span.started, s.at AS finished, a.attempt AS attempts,
+    span.started, s.ended AS finished, a.attempt AS attempts,
     coalesce(s.tasks_trained, j.tasks_trained, 0) AS tasks_trained,
     a.incomplete, a.spec_hash, a.settings_hash, a.spec,
     a.command, a.git_commit, a.git_dirty, m.device, m.threads, m.engine
@@ -18,7 +18,7 @@ JOIN (
 JOIN machines AS m USING (run_id, attempt)
 LEFT JOIN (
     -- What a run said of its end comes before what was inferred from its silence.
-    SELECT DISTINCT ON (run_id, attempt) * FROM statuses ORDER BY run_id, attempt, inferred, at DESC
+    SELECT DISTINCT ON (run_id, attempt) * FROM statuses ORDER BY run_id, attempt, inferred, ended DESC
 ) AS s USING (run_id, attempt)
 LEFT JOIN journals AS j USING (run_id, attempt);
 

@@ -1,0 +1,62 @@
+"""How ``run`` and ``resume`` print what a run found."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mlbench.cli.output import print_rows
+from mlbench.cli.parameters import DATABASE
+
+if TYPE_CHECKING:
+    from mlbench.session.launch import Launched
+    from mlbench.session.outcome import Result
+
+
+def report(launched: Launched, database: Path, *, as_json: bool) -> None:
+    """Print the results of a run on stdout, and on stderr what to type next."""
+    outcome, spec = launched.outcome, launched.spec
+    if outcome is None:
+        return
+    if as_json:
+        values = {"run_id": launched.run_id, "spec_hash": spec.hash, "spec": spec.record()}
+        click.echo(json.dumps({**values, **outcome.values()}, allow_nan=False))
+        return
+    heading = "accuracy" if spec.kind == "classification" else "MSE"
+    rows = [
+        {
+            "tested on": result.eval_dataset,
+            heading: score_text(result, spec.kind),
+            "episodes": result.episodes,
+            "seconds": f"{outcome.seconds('test', result.eval_dataset):.1f}",
+        }
+        for result in outcome.results
+    ]
+    click.echo(f"{launched.run_id}: mean over test episodes ± 95 % interval")
+    print_rows(rows, tuple(rows[0]))
+    phases = ", ".join(
+        f"{phase} {seconds:.1f} s" for phase, seconds in outcome.totals().items()
+    )
+    click.echo(f"Time: {phases}")
+    for result in outcome.results:
+        if result.incomplete:
+            click.echo(
+                f"{result.eval_dataset} is incomplete: {result.incomplete};"
+                " not comparable with published numbers"
+            )
+        if result.nan_episodes:
+            click.echo(f"{result.eval_dataset}: {result.nan_episodes} episodes are NaN")
+    option = "" if database == DATABASE else f" --db {database}"
+    click.echo(f"Next: mlbench table{option}", err=True)
+
+
+def score_text(result: Result, kind: str) -> str:
+    """Return a score with its interval, accuracies in per cent."""
+    scale, digits, unit = (100, 1, " %") if kind == "classification" else (1, 3, "")
+    text = f"{scale * result.score:.{digits}f}"
+    if result.half_width is not None:
+        text += f" ± {scale * result.half_width:.{digits}f}"
+    return text + unit

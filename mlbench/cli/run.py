@@ -1,0 +1,138 @@
+"""``mlbench run``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mlbench.cli.outcome import report
+from mlbench.cli.parameters import PluginName, Seeds, Setting, database_option
+
+COUNT = click.IntRange(min=1)
+
+
+@click.command()
+@click.argument("algorithm", type=PluginName("algorithms"))
+@click.option(
+    "--train", required=True, type=PluginName("datasets"), help="Meta-train on this data set."
+)
+@click.option(
+    "--eval",
+    "evals",
+    multiple=True,
+    type=PluginName("datasets"),
+    help="Meta-test on this data set too; repeatable.",
+)
+@click.option("--ways", type=COUNT, help="Classes per episode.  [default: 5]")
+@click.option(
+    "--shots", type=COUNT, default=5, show_default=True, help="Support examples per class."
+)
+@click.option(
+    "--queries", type=COUNT, help="Query examples per class.  [default: 16; sine: 50]"
+)
+@click.option("--seed", type=click.IntRange(min=0), help="Seed of the run.  [default: 0]")
+@click.option("--seeds", type=Seeds(), help="Several seeds, one run each: 0-4 or 0,2,7.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    type=Setting(),
+    help="Set a hyperparameter, or an option as DATASET.NAME or learner.NAME; repeatable.",
+)
+@click.option(
+    "--protocol",
+    type=click.Choice(["corrected", "released"]),
+    default="corrected",
+    show_default=True,
+    help="Follow the paper's text, or what the authors' code does.",
+)
+@click.option(
+    "--budget",
+    type=click.Choice(["paper", "quick", "smoke"]),
+    default="paper",
+    show_default=True,
+    help="How many tasks.",
+)
+@click.option("--train-tasks", type=click.IntRange(min=0), help="Tasks of meta-training.")
+@click.option("--val-tasks", "validation_tasks", type=COUNT, help="Tasks of each validation.")
+@click.option("--val-every", "validate_every", type=COUNT, help="Training tasks between two.")
+@click.option("--test-tasks", type=COUNT, help="Tasks of the meta-test on each data set.")
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "float64"]),
+    default="float32",
+    show_default=True,
+    help="Of the arithmetic.",
+)
+@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, ...")
+@click.option("--threads", type=COUNT, help="CPU threads.  [default: all cores]")
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "loop", "stacked", "mixed"]),
+    default="auto",
+    show_default=True,
+    help="How tasks are run together; results agree.",
+)
+@database_option
+@click.option("--again", is_flag=True, help="Run even if this very spec is finished.")
+@click.option("--json", "as_json", is_flag=True, help="Print results as JSON, a line per run.")
+def command(
+    algorithm: str,
+    train: str,
+    evals: tuple[str, ...],
+    seed: int | None,
+    seeds: tuple[int, ...] | None,
+    settings: tuple[tuple[str, str], ...],
+    device: str,
+    threads: int | None,
+    engine: Any,
+    database: Path,
+    again: bool,
+    as_json: bool,
+    **request: Any,
+) -> None:
+    r"""Meta-train ALGORITHM and meta-test it, recording every episode.
+
+    A run that is finished in the database is shown instead of run again; one that was
+    interrupted goes on.
+
+    \b
+    Examples:
+      mlbench run turtle --train shapes --eval glyphs --budget quick
+      mlbench run maml --train sine --seeds 0-4 --set inner_lr=0.05
+      mlbench run maml --train mini --eval cub --shots 1 --set learner.channels=32
+    """
+    if seed is not None and seeds is not None:
+        raise click.UsageError("--seed and --seeds exclude each other; give one of them")
+    from mlbench.cli.progress import observer
+    from mlbench.run.device import choose_execution
+    from mlbench.run.setup import Request, prepare
+    from mlbench.session.launch import launch
+    from mlbench.store.paths import StorePaths
+
+    paths = StorePaths(database)
+    execution = choose_execution(device, threads, engine)
+    experiments = [
+        prepare(
+            Request(
+                algorithm=algorithm,
+                train=train,
+                evals=evals,
+                seed=one,
+                settings=dict(settings),
+                **request,
+            )
+        )
+        for one in (seeds or (seed or 0,))
+    ]
+
+    def tell(line: str) -> None:
+        click.echo(line, err=True)
+
+    for experiment in experiments:
+        launched = launch(experiment, execution, paths, observer(), tell, again=again)
+        report(launched, database, as_json=as_json)
+        if launched.exit_code:
+            raise SystemExit(launched.exit_code)

@@ -1,0 +1,112 @@
+"""What a finished run found: one result per data set, and where its time went."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from mlbench.run.loop import Progress
+from mlbench.run.setup import Experiment
+from mlbench.stats.intervals import mean_interval
+from mlbench.store.paths import StorePaths
+from mlbench.store.queries import run_phases, run_results
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """The meta-test on one data set.
+
+    Args:
+        score: Mean over the test episodes: accuracy in [0, 1], or mean squared error.
+        half_width: Of the 95 % interval of that mean, 1.96 standard errors; ``None`` for one
+            episode.
+        loss: Mean query loss over them.
+        episodes: How many.
+        nan_episodes: How many of them had no finite loss.
+        incomplete: What the data set lacks; ``None`` for a whole one.
+    """
+
+    eval_dataset: str
+    score: float
+    half_width: float | None
+    loss: float
+    episodes: int
+    nan_episodes: int
+    incomplete: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhaseSeconds:
+    """Wall time of one phase, all attempts together."""
+
+    phase: str
+    eval_dataset: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a finished run found."""
+
+    results: list[Result]
+    phases: list[PhaseSeconds]
+
+    def seconds(self, phase: str, eval_dataset: str) -> float:
+        """Return the wall time of a phase on one data set."""
+        return sum(
+            each.seconds
+            for each in self.phases
+            if (each.phase, each.eval_dataset) == (phase, eval_dataset)
+        )
+
+    def totals(self) -> dict[str, float]:
+        """Return the wall time of each phase, all data sets together, and of the whole."""
+        totals: dict[str, float] = {}
+        for each in self.phases:
+            totals[each.phase] = totals.get(each.phase, 0.0) + each.seconds
+        return {**totals, "in all": sum(totals.values())}
+
+    def values(self) -> dict[str, Any]:
+        """Return plain values, for JSON; what is not finite is ``None`` there."""
+        return asdict(self, dict_factory=finite)
+
+
+def finite(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a dictionary in which JSON has no NaN and no infinity."""
+    return {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in pairs
+    }
+
+
+def outcome_of_progress(experiment: Experiment, progress: Progress) -> Outcome:
+    """Return what a run that ended in this process found."""
+    results = []
+    for dataset, (losses, scores) in progress.tested.items():
+        mean = mean_interval(scores)
+        results.append(
+            Result(
+                eval_dataset=dataset,
+                score=mean.centre,
+                half_width=None if mean.high is None else mean.high - mean.centre,
+                loss=sum(losses) / len(losses),
+                episodes=len(scores),
+                nan_episodes=sum(map(math.isnan, scores)),
+                incomplete=experiment.incomplete.get(dataset),
+            )
+        )
+    phases = [
+        PhaseSeconds(phase=phase, eval_dataset=dataset, seconds=seconds)
+        for key, seconds in progress.seconds.items()
+        for phase, _, dataset in [key.partition(" ")]
+    ]
+    return Outcome(results, phases)
+
+
+def outcome_of_store(paths: StorePaths, run_id: str) -> Outcome:
+    """Return what the database has of a finished run."""
+    return Outcome(
+        [Result(**row) for row in run_results(paths, run_id).iter_rows(named=True)],
+        [PhaseSeconds(**row) for row in run_phases(paths, run_id).iter_rows(named=True)],
+    )

@@ -1,0 +1,146 @@
+"""What each layout reads from a folder, and what it leaves to others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mlbench.errors import DataError
+from mlbench.images.layouts import (
+    CLASS_FOLDERS,
+    CSV,
+    OFFICIAL_CUB,
+    SPLIT_TREES,
+    Layout,
+    Listing,
+    read_class_folders,
+    read_csv,
+    read_official_cub,
+    read_split_trees,
+)
+
+Draw = Callable[..., Path]
+
+
+def names(listing: Listing | None) -> dict[str, list[str]]:
+    assert listing is not None
+    return {name: sorted(file.name for file in files) for name, files in listing.images.items()}
+
+
+def official(root: Path, draw: Draw) -> Path:
+    draw(root / "images" / "001.Ant" / "a.png", 0)
+    draw(root / "images" / "001.Ant" / "b.png", 1)
+    draw(root / "images" / "002.Bee" / "c.png", 2)
+    (root / "images.txt").write_text("1 001.Ant/a.png\n2 001.Ant/b.png\n3 002.Bee/c.png\n")
+    (root / "classes.txt").write_text("1 001.Ant\n2 002.Bee\n")
+    (root / "image_class_labels.txt").write_text("1 1\n2 1\n3 2\n")
+    return root
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "filename,label\na.png,ant\nb.png,bee\n",
+        "filename,class\na.png,ant\nb.png,bee\n",
+        "class_name,image_name\nant,a.png\nbee,b.png\n",
+        "\ufeff,filename,label\n0,a.png,ant\n1, b.png ,bee\n",
+    ],
+    ids=["label", "class", "class_name", "byte order mark and row numbers"],
+)
+def test_every_known_header_of_a_csv_file_reads_the_same(
+    rows: str, tmp_path: Path, draw: Draw
+) -> None:
+    draw(tmp_path / "images" / "a.png", 0)
+    draw(tmp_path / "images" / "b.png", 1)
+    (tmp_path / "train.csv").write_text(rows, encoding="utf-8")
+    listing = read_csv(tmp_path)
+    assert names(listing) == {"ant": ["a.png"], "bee": ["b.png"]}
+    assert listing is not None
+    assert listing.splits == {"ant": "train", "bee": "train"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("picture,kind\na.png,ant\n", r"columns picture, kind; it needs filename and label or"),
+        ("", r"columns \(none\)"),
+        ("filename,label\na.png\n", r"line 2, lacks filename or label"),
+        ("filename,label\na.png,ant\na.png,ant\n", r"lists a\.png twice"),
+        (b"filename,label\n\xff\xfe,ant\n", r"is no CSV file"),
+    ],
+    ids=["header", "empty", "field", "twice", "not text"],
+)
+def test_a_csv_file_that_makes_no_sense_is_named_with_the_reason(
+    rows: str | bytes, message: str, tmp_path: Path, draw: Draw
+) -> None:
+    draw(tmp_path / "images" / "a.png", 0)
+    (tmp_path / "test.csv").write_bytes(rows if isinstance(rows, bytes) else rows.encode())
+    with pytest.raises(DataError, match=message) as caught:
+        read_csv(tmp_path)
+    assert "test.csv" in str(caught.value)
+
+
+def test_a_class_in_two_splits_is_refused(tmp_path: Path, draw: Draw) -> None:
+    draw(tmp_path / "train" / "ant" / "a.png", 0)
+    draw(tmp_path / "test" / "ant" / "b.png", 1)
+    with pytest.raises(DataError, match="class ant of .*test is in train already"):
+        read_split_trees(tmp_path)
+
+
+def test_files_that_a_csv_lists_in_vain_are_remembered(tmp_path: Path, draw: Draw) -> None:
+    draw(tmp_path / "images" / "a.png", 0)
+    (tmp_path / "val.csv").write_text("filename,label\na.png,ant\ngone.png,ant\n")
+    listing = read_csv(tmp_path)
+    assert names(listing) == {"ant": ["a.png"]}
+    assert listing is not None
+    assert [file.name for file in listing.absent] == ["gone.png"]
+
+
+def test_hidden_files_and_other_files_are_no_images(tmp_path: Path, draw: Draw) -> None:
+    draw(tmp_path / "validation" / "ant" / "a.PNG", 0)
+    (tmp_path / "validation" / "ant" / "._a.png").touch()
+    (tmp_path / "validation" / "ant" / "notes.txt").touch()
+    (tmp_path / "validation" / ".cache").mkdir()
+    (tmp_path / "validation" / "empty").mkdir()
+    assert names(read_split_trees(tmp_path)) == {"ant": ["a.PNG"]}
+
+
+def test_class_folders_may_lie_in_images_or_in_the_root(tmp_path: Path, draw: Draw) -> None:
+    draw(tmp_path / "images" / "ant" / "a.png", 0)
+    assert names(read_class_folders(tmp_path)) == names(read_class_folders(tmp_path / "images"))
+
+
+def test_the_official_tree_or_the_folder_that_holds_it_is_read(tmp_path: Path, draw: Draw) -> None:
+    tree = official(tmp_path / "CUB_200_2011", draw)
+    expected = {"001.Ant": ["a.png", "b.png"], "002.Bee": ["c.png"]}
+    assert names(read_official_cub(tree)) == names(read_official_cub(tmp_path)) == expected
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("image_class_labels.txt", "1 1\n2 1\n", "lists image 3, which"),
+        ("classes.txt", "1\n", r"classes\.txt, line 1, is not of the form"),
+        ("classes.txt", None, r"classes\.txt is absent or damaged"),
+    ],
+    ids=["label", "line", "file"],
+)
+def test_an_official_tree_with_a_hole_in_its_index_is_refused(
+    file: str, text: str | None, message: str, tmp_path: Path, draw: Draw
+) -> None:
+    tree = official(tmp_path, draw)
+    if text is None:
+        (tree / file).unlink()
+    else:
+        (tree / file).write_text(text)
+    with pytest.raises(DataError, match=message):
+        read_official_cub(tree)
+
+
+@pytest.mark.parametrize("layout", [CSV, SPLIT_TREES, CLASS_FOLDERS, OFFICIAL_CUB])
+def test_a_folder_of_another_kind_is_left_to_other_layouts(layout: Layout, tmp_path: Path) -> None:
+    (tmp_path / "music").mkdir()
+    (tmp_path / "music" / "song.mp3").touch()
+    assert layout.read(tmp_path) is None

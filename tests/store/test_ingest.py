@@ -1,0 +1,483 @@
+"""Ingesting: every record once, whoever takes it in, in whatever portions, and whoever dies."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlbench.store import ingest as ingesting
+from mlbench.store import schema
+from mlbench.store.batch import Batch
+from mlbench.store.connection import read, write
+from mlbench.store.ingest import ingest
+from mlbench.store.journal import Journal
+from mlbench.store.liveness import RunLock
+from mlbench.store.paths import StorePaths
+from mlbench.store.records import PROVENANCE_TYPES, SPEC_TYPES, Record, from_line, to_line
+
+ROOT = Path(__file__).parents[2]
+TABLES = ("attempts", "statuses", "episodes", "validations", "phases", "hyperparameters", "data")
+
+
+def contents(paths: StorePaths) -> dict[str, list[Any]]:
+    """Return all rows of a store, sorted; but not when something was inferred."""
+    with read(paths) as connection:
+        return {
+            table: sorted(map(repr, connection.execute(f"FROM {table}").fetchall()))
+            for table in TABLES
+        }
+
+
+def rows(paths: StorePaths, query: str) -> list[Any]:
+    with read(paths) as connection:
+        return connection.execute(query).fetchall()
+
+
+def test_every_value_of_every_record_is_in_its_table(paths: StorePaths, fake_run: Any) -> None:
+    run = fake_run()
+    run.write(paths, run.whole(incomplete={"mini": "60 of 600 images a class"}))
+    report = ingest(paths)
+    assert (report.lines, report.episodes, report.damaged) == (10, 16, ())
+    assert rows(
+        paths,
+        "SELECT phase, eval_dataset, episode, step, loss, score, seconds, episode_key, position"
+        " FROM episodes ORDER BY position",
+    ) == [
+        (phase, dataset, i, i // 4, 1 / (1 + i), i / 1000, 0.5, 2**63 + i, position)
+        for phase, dataset, i, position in [
+            *(("train", "mini", i, 1 + i) for i in range(8)),
+            *(("test", "mini", i, 11 + i) for i in range(4)),
+            *(("test", "cub", i, 12 + i) for i in range(4, 8)),
+        ]
+    ]
+    assert rows(paths, "SELECT step, tasks, loss, score, best FROM validations") == [
+        (0, 0, 1.0, 0.2, True)
+    ]
+    assert rows(paths, "SELECT phase, eval_dataset, seconds FROM phases") == [
+        ("train", "mini", 60.0),
+        ("validation", "mini", 6.0),
+        ("test", "mini", 3.0),
+        ("test", "cub", 4.0),
+    ]
+    assert rows(paths, "SELECT part, name, value FROM hyperparameters") == [
+        ("algorithm", "inner_lr", "0.01"),
+        ("algorithm", "hidden", "[20, 20]"),
+        ("learner", "channels", "64"),
+        ("mini", "size", "84"),
+    ]
+    assert rows(paths, "SELECT dataset, role, fingerprint, incomplete FROM data") == [
+        ("mini", "train", "f-mini", "60 of 600 images a class"),
+        ("mini", "eval", "f-mini", "60 of 600 images a class"),
+        ("cub", "eval", "f-cub", None),
+    ]
+    assert rows(paths, "SELECT host, cpu, gpu, device, python FROM machines") == [
+        ("nimbus", "Epyc", None, "cpu", "3.11.7")
+    ]
+    assert rows(paths, "SELECT name, version FROM packages ORDER BY ALL") == [
+        ("duckdb", "1.5.6"),
+        ("torch", "2.15.0"),
+    ]
+    assert rows(paths, "SELECT path, sha256 FROM plugin_files") == [
+        ("algorithms/maml.py", "a" * 64)
+    ]
+    assert rows(paths, "SELECT status, incomplete, spec->>'queries', attempts FROM runs") == [
+        ("finished", "mini: 60 of 600 images a class", "16", 1)
+    ]
+
+
+def test_ingesting_again_changes_nothing_and_opens_the_database_for_reading_only(
+    paths: StorePaths, fake_run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = fake_run()
+    run.write(paths, run.whole())
+    ingest(paths)
+    before = contents(paths)
+    monkeypatch.setattr("mlbench.store.connection.write", None)
+    assert ingest(paths).lines == 0
+    assert contents(paths) == before
+
+
+def scenario(fake_run: Any) -> list[tuple[str, int, bytes]]:
+    """Return the journals of a run that was killed and resumed twice, and of one that was not."""
+    first = fake_run("r1")
+    lines = [
+        first.started(),
+        first.validated(0),
+        *(first.episodes(i, i + 5) for i in range(0, 40, 5)),
+    ]
+    second = first.resumed(21)  # between the episodes of a record
+    again = [
+        second.started(),
+        *(second.episodes(i, i + 5) for i in range(20, 30, 5)),
+        second.validated(30),
+    ]
+    third = second.resumed(26)
+    last: list[Record] = [
+        third.started(),
+        third.episodes(25, 50),
+        third.phase("train", 1.0),
+        third.status(),
+    ]
+    other = fake_run("r2")
+    return [
+        (run.run_id, run.attempt, b"".join(map(to_line, records)))
+        for run, records in (
+            (first, lines),
+            (second, again),
+            (third, last),
+            (other, other.whole(seed=1)),
+        )
+    ]
+
+
+def append(paths: StorePaths, run_id: str, attempt: int, text: bytes) -> None:
+    paths.make(paths.journals)
+    with paths.journal(run_id, attempt).open("ab") as file:
+        file.write(text)
+
+
+@settings(max_examples=15, deadline=None)
+@given(data=st.data())
+def test_any_portions_give_the_same_database_as_all_at_once(
+    data: st.DataObject, fake_run: Any
+) -> None:
+    journals = scenario(fake_run)
+    with tempfile.TemporaryDirectory() as folder:
+        whole = StorePaths(Path(folder) / "whole.duckdb")
+        parts = StorePaths(Path(folder) / "parts.duckdb")
+        for journal in journals:
+            append(whole, *journal)
+        ingest(whole)
+        for run_id, attempt, text in journals:
+            cuts = data.draw(st.lists(st.integers(0, len(text)), max_size=2).map(sorted))
+            for start, stop in zip([0, *cuts], [*cuts, len(text)], strict=True):
+                append(parts, run_id, attempt, text[start:stop])
+                with RunLock(parts, run_id):  # alive: nothing is to be inferred
+                    ingest(parts)
+        ingest(parts)
+        expected, got = contents(whole), contents(parts)
+        for table in set(TABLES) - {"statuses"}:
+            assert got[table] == expected[table]
+        episodes = "SELECT count(*), count(DISTINCT position) FROM episodes GROUP BY run_id"
+        assert sorted(rows(parts, episodes)) == [(16, 16), (50, 50)]
+
+
+def test_a_resumed_run_has_each_episode_once_from_its_last_attempt(
+    paths: StorePaths, fake_run: Any
+) -> None:
+    for journal in scenario(fake_run):
+        append(paths, *journal)
+    ingest(paths)
+    assert rows(
+        paths,
+        "SELECT attempt, min(episode), max(episode), count(*) FROM episodes"
+        " WHERE run_id = 'r1' GROUP BY attempt ORDER BY attempt",
+    ) == [(1, 0, 19, 20), (2, 20, 24, 5), (3, 25, 49, 25)]
+    assert rows(paths, "SELECT tasks FROM validations WHERE run_id = 'r1'") == [(0,)]
+    assert rows(paths, "SELECT status, attempts, tasks_trained FROM runs ORDER BY run_id") == [
+        ("finished", 3, 1000),
+        ("finished", 1, 1000),
+    ]
+
+
+def test_what_an_earlier_attempt_left_is_void_even_when_it_comes_late(
+    paths: StorePaths, fake_run: Any
+) -> None:
+    first, *_ = journals = scenario(fake_run)
+    head, tail = first[2][: first[2].index(b"\n") + 1], first[2][first[2].index(b"\n") + 1 :]
+    append(paths, *first[:2], head)
+    for journal in journals[1:]:
+        append(paths, *journal)
+    ingest(paths)
+    append(paths, *first[:2], tail)
+    ingest(paths)
+    late = contents(paths)
+    paths.database.unlink()
+    ingest(paths)
+    assert contents(paths)["episodes"] == late["episodes"]
+
+
+def test_a_resumed_run_counts_the_tasks_that_were_not_superseded(
+    paths: StorePaths, fake_run: Any
+) -> None:
+    run = fake_run()
+    run.write(paths, [run.started(), run.episodes(0, 100)])
+    ingest(paths)
+    again = run.resumed(40)
+    with Journal.open(paths, "r1", 2) as journal, RunLock(paths, "r1"):
+        for records, tasks in (
+            ([again.started()], 40),
+            ([again.validated(40)], 40),
+            ([again.episodes(0, 5, "test")], 40),
+            ([again.episodes(40, 45)], 45),
+        ):
+            journal.append(records)
+            ingest(paths)
+            assert rows(paths, "SELECT tasks_trained, status FROM runs") == [(tasks, "running")]
+
+
+def test_the_database_is_rebuilt_from_the_journals(paths: StorePaths, fake_run: Any) -> None:
+    for journal in scenario(fake_run):
+        append(paths, *journal)
+    ingest(paths)
+    before = contents(paths)
+    paths.database.unlink()
+    ingest(paths)
+    assert {k: v for k, v in contents(paths).items() if k != "statuses"} == {
+        k: v for k, v in before.items() if k != "statuses"
+    }
+
+
+def test_a_damaged_journal_keeps_its_good_lines_and_stops_nobody_else(
+    paths: StorePaths, fake_run: Any
+) -> None:
+    bad, good = fake_run("a"), fake_run("b")
+    path = bad.write(paths, bad.whole())
+    good.write(paths, good.whole())
+    whole = path.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:3], b'{"type": "epi\0\0\0\n', *lines[3:]]))
+    report = ingest(paths)
+    assert report.damaged == ("a.1.jsonl is damaged, line 4: it is not JSON",)
+    assert rows(paths, "SELECT run_id, count(*) FROM episodes GROUP BY ALL ORDER BY ALL") == [
+        ("a", 8),
+        ("b", 16),
+    ]
+    assert ingest(paths).damaged == report.damaged
+    path.write_bytes(whole)
+    assert ingest(paths).damaged == ()
+    assert rows(paths, "SELECT count(*) FROM episodes") == [(32,)]
+    assert rows(paths, "SELECT DISTINCT status FROM runs") == [("finished",)]
+
+
+def test_a_journal_that_became_shorter_is_reported(paths: StorePaths, fake_run: Any) -> None:
+    run = fake_run()
+    path = run.write(paths, run.whole())
+    ingest(paths)
+    path.write_bytes(path.read_bytes()[:-10])
+    assert "it is shorter than what was read of it" in ingest(paths).damaged[0]
+    assert ingest(paths).lines == 0
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda lines: lines[1:], "line 1: a journal begins with 'started', once"),
+        (lambda lines: [lines[0], *lines], "line 2: a journal begins with 'started', once"),
+        (lambda lines: [lines[0].replace(b'"r1"', b'"r9"')], "line 1: it belongs to r9.1"),
+    ],
+)
+def test_a_journal_that_does_not_begin_as_it_should_is_damaged(
+    paths: StorePaths, fake_run: Any, spoil: Callable[[list[bytes]], list[bytes]], reason: str
+) -> None:
+    run = fake_run()
+    path = run.write(paths, run.whole())
+    path.write_bytes(b"".join(spoil(path.read_bytes().splitlines(keepends=True))))
+    assert ingest(paths).damaged == (f"r1.1.jsonl is damaged, {reason}",)
+
+
+def test_a_run_that_died_is_interrupted_and_one_that_lives_is_running(
+    paths: StorePaths, fake_run: Any
+) -> None:
+    run = fake_run()
+    path = run.write(paths, [run.started(), run.episodes(0, 4)])
+    os.utime(path, (1_000_000_000, 1_000_000_000))
+    with RunLock(paths, "r1"):
+        assert ingest(paths).interrupted == ()
+        assert rows(paths, "SELECT status, finished FROM runs") == [("running", None)]
+    assert ingest(paths).interrupted == ("r1",)
+    assert rows(paths, "SELECT status, finished::VARCHAR FROM runs") == [
+        ("interrupted", "2001-09-09 01:46:40")
+    ]
+    assert ingest(paths).interrupted == ()
+
+
+def test_a_run_killed_twice_before_its_second_start_was_written_is_interrupted(
+    paths: StorePaths, fake_run: Any
+) -> None:
+    run = fake_run()
+    run.write(paths, [run.started()])
+    paths.journal("r1", 2).write_bytes(b'{"type":"star')
+    assert ingest(paths).interrupted == ("r1",)
+    assert rows(paths, "SELECT status, attempts FROM runs") == [("interrupted", 1)]
+    assert ingest(paths).interrupted == ()
+
+
+ODD = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.integers())
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    part=st.sampled_from(["spec", "provenance"]), index=st.integers(0, 30), value=ODD, nested=ODD
+)
+def test_a_first_line_that_is_read_can_be_inserted_whatever_it_holds(
+    part: str, index: int, value: Any, nested: Any, fake_run: Any
+) -> None:
+    values = json.loads(to_line(fake_run().started()))
+    names = list(SPEC_TYPES if part == "spec" else PROVENANCE_TYPES)
+    values[part][names[index % len(names)]] = value
+    values["spec"]["hyperparameters"] = {"odd": nested}
+    try:
+        record = from_line(json.dumps(values).encode())
+    except ValueError:
+        return
+    batch = Batch()
+    batch.add_attempt(record, first=True)  # type: ignore[arg-type]
+    with duckdb.connect() as connection:
+        schema.migrate(connection)
+        batch.insert(connection)
+
+
+DIE = """
+import os, signal, sys
+from pathlib import Path
+from mlbench.store import ingest as ingesting
+from mlbench.store.paths import StorePaths
+
+paths, where, count = StorePaths(Path(sys.argv[1])), sys.argv[2], int(sys.argv[3])
+ingesting.BATCH_BYTES = 2000
+store, seen = ingesting.Portion.store, 0
+
+def store_and_die(portion, connection):
+    global seen
+    seen += 1
+    if where == "before" and seen == count:
+        os.kill(os.getpid(), signal.SIGKILL)
+    episodes = store(portion, connection)
+    if where == "between" and seen == count:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return episodes
+
+def silences(*arguments):
+    if where == "after":
+        return die
+    return []
+
+class Die:
+    def __iter__(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+die = Die()
+
+ingesting.Portion.store = store_and_die
+ingesting.waits = ingesting.waits
+if where == "after":
+    original = ingesting.silences
+    calls = 0
+    def silences(*arguments):
+        global calls
+        calls += 1
+        return original(*arguments) if calls == 1 else die
+    ingesting.silences = silences
+ingesting.ingest(paths)
+"""
+
+
+def long_run(paths: StorePaths, fake_run: Any, run_id: str, episodes: int) -> None:
+    run = fake_run(run_id)
+    parts: Iterable[Record] = (run.episodes(i, i + 25) for i in range(0, episodes, 25))
+    run.write(paths, [run.started(), *parts, run.status()])
+
+
+@pytest.mark.parametrize(
+    ("where", "count"), [("before", 1), ("between", 1), ("between", 3), ("after", 0)]
+)
+def test_an_ingester_killed_at_any_point_leaves_nothing_half_done(
+    paths: StorePaths, fake_run: Any, where: str, count: int
+) -> None:
+    for run_id in ("a", "b"):
+        long_run(paths, fake_run, run_id, 100)
+    command = [sys.executable, "-c", DIE, str(paths.database), where, str(count)]
+    assert subprocess.run(command, cwd=ROOT, check=False).returncode == -9
+    ingest(paths)
+    assert rows(
+        paths,
+        "SELECT run_id, count(*), count(DISTINCT position) FROM episodes GROUP BY ALL ORDER BY ALL",
+    ) == [("a", 100, 100), ("b", 100, 100)]
+    assert rows(paths, "SELECT count(*) FROM statuses") == [(2,)]
+
+
+LOOP = """
+import sys
+from pathlib import Path
+from mlbench.store import ingest as ingesting
+from mlbench.store.paths import StorePaths
+ingesting.BATCH_BYTES = 20_000
+print("ready", flush=True)
+while True:
+    ingesting.ingest(StorePaths(Path(sys.argv[1])), patience=60)
+"""
+
+
+@pytest.mark.slow
+def test_ingesters_killed_at_random_beside_a_writing_run_take_everything_in_once(
+    paths: StorePaths, fake_run: Any
+) -> None:
+    run = fake_run()
+    episodes = 0
+    with Journal.open(paths, "r1", 1) as journal, RunLock(paths, "r1"):
+        journal.append([run.started()])
+        for kill in range(20):
+            both = [
+                subprocess.Popen(
+                    [sys.executable, "-c", LOOP, str(paths.database)],
+                    stdout=subprocess.PIPE,
+                    cwd=ROOT,
+                )
+                for _ in range(2)
+            ]
+            for other in both:
+                assert other.stdout is not None
+                other.stdout.readline()
+            for _ in range(40 + 37 * kill % 200):
+                journal.append([run.episodes(episodes, episodes + 25)])
+                episodes += 25
+            for other in both:
+                other.kill()
+                other.communicate()
+        journal.append([run.status()])
+    ingest(paths)
+    assert rows(paths, "SELECT count(*), count(DISTINCT position), max(episode) FROM episodes") == [
+        (episodes, episodes, episodes - 1)
+    ]
+    assert rows(paths, "SELECT status FROM runs") == [("finished",)]
+
+
+def test_two_processes_ingesting_at_once_take_everything_in_once(
+    paths: StorePaths, fake_run: Any
+) -> None:
+    for number in range(6):
+        long_run(paths, fake_run, f"r{number}", 500)
+    code = LOOP.replace("while True:", "for _ in range(2):")
+    others = [
+        subprocess.Popen([sys.executable, "-c", code, str(paths.database)], cwd=ROOT)
+        for _ in range(2)
+    ]
+    assert [other.wait() for other in others] == [0, 0]
+    assert rows(paths, "SELECT count(*), count(DISTINCT (run_id, position)) FROM episodes") == [
+        (3000, 3000)
+    ]
+
+
+def test_portions_are_bounded(
+    paths: StorePaths, fake_run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingesting, "BATCH_BYTES", 3000)
+    long_run(paths, fake_run, "r1", 500)
+    sizes: list[int] = []
+    with write(paths) as connection:
+        known = ingesting.Known.of(connection)
+        for portion in ingesting.portions(ingesting.list_journals(paths), known):
+            sizes.append(portion.lines)
+    assert len(sizes) > 3
+    assert sum(sizes) == 22
