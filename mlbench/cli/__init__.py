@@ -113,7 +113,7 @@ def one_line(err: MlbenchError | click.ClickException) -> str:
     return f"{message}{stop} See '{err.ctx.command_path} --help'."
 
 
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("mlbench", cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="mlbench")
 @click.option("--traceback", "show_traceback", is_flag=True, help="Show where an error came from.")
 def main(show_traceback: bool) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,8 @@ def save(path: Path, spec_hash: str, state: dict[str, Any]) -> None:
         aside.replace(path)
         sync_folder(path.parent)
     except OSError as error:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):
+            aside.unlink()
         raise CheckpointError(
             f"checkpoint {path} cannot be written: {error.strerror or error};"
             " make room or give another --db, then mlbench resume"

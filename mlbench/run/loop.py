@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -38,6 +39,7 @@ class Progress:
         losses: Of the evaluation under way, one per episode.
         scores: Likewise.
         seconds: Wall time by phase and data set.
+        ended: Phases and data sets whose end was told.
         tested: Losses and scores of each test that has ended, by data set.
         best_score: The best validation score; ``None`` before the first.
         best_step: Meta-updates when it was reached.
@@ -50,6 +52,7 @@ class Progress:
     losses: list[float] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    ended: list[str] = field(default_factory=list)
     tested: dict[str, tuple[list[float], list[float]]] = field(default_factory=dict)
     best_score: float | None = None
     best_step: int = 0
@@ -77,6 +80,7 @@ class Run:
             self.meta = self.initial()
             self.best: Parameters = {}
         else:
+            state = deepcopy(state)  # the optimiser would go on in the caller's tensors
             self.progress = Progress(**state["progress"])
             self.meta = self.placed(state["meta"])
             self.best = self.placed(state["best"])
@@ -135,6 +139,8 @@ class Run:
                 yield from self.validate()
             else:
                 yield from self.train()
+        yield from self.end("train", self.spec.train_dataset)
+        yield from self.end("validation", self.spec.train_dataset)
         for dataset in self.spec.test_datasets:
             if dataset not in self.progress.tested:
                 yield from self.test(dataset)
@@ -156,13 +162,9 @@ class Run:
         if best:
             progress.best_score, progress.best_step = score, progress.step
             self.best = {name: value.clone() for name, value in self.meta.items()}
-        finished = progress.tasks >= budget.train_tasks
-        progress.phase = "test" if finished else "train"
+        progress.phase = "test" if progress.tasks >= budget.train_tasks else "train"
         progress.losses, progress.scores = [], []
         yield Validated(progress.step, progress.tasks, loss, score, best)
-        if finished:
-            yield self.ended("train", dataset)
-            yield self.ended("validation", dataset)
 
     def better(self, score: float) -> bool:
         """Return whether a score beats the best so far; NaN never does."""
@@ -221,7 +223,7 @@ class Run:
         yield from self.evaluate(meta, "test", dataset, "test", self.spec.budget.test_tasks)
         self.progress.tested[dataset] = self.progress.losses, self.progress.scores
         self.progress.losses, self.progress.scores = [], []
-        yield self.ended("test", dataset)
+        yield from self.end("test", dataset)
 
     def selected(self) -> Parameters:
         """Return what is tested: the best validated state, or what of it the protocol restores."""
@@ -281,9 +283,12 @@ class Run:
         self.progress.seconds[key] = self.progress.seconds.get(key, 0.0) + seconds
         return seconds
 
-    def ended(self, phase: Phase, dataset: str) -> PhaseEnded:
-        """Return the event that ends a phase."""
-        return PhaseEnded(phase, dataset, self.progress.seconds.get(f"{phase} {dataset}", 0.0))
+    def end(self, phase: Phase, dataset: str) -> Iterator[PhaseEnded]:
+        """Yield the end of a phase, unless an earlier attempt did."""
+        key = f"{phase} {dataset}"
+        if key not in self.progress.ended:
+            self.progress.ended.append(key)
+            yield PhaseEnded(phase, dataset, self.progress.seconds.get(key, 0.0))
 
 
 def mean(values: list[float]) -> float:

@@ -21,8 +21,8 @@ Phase = Literal["train", "validation", "test"]
 FinalStatus = Literal["finished", "interrupted", "failed", "diverged"]
 Status = Literal["running", "finished", "interrupted", "failed", "diverged"]
 Kind = Literal["classification", "regression"]
-PHASES: frozenset[str] = frozenset(get_args(Phase))
-FINAL_STATUSES: frozenset[str] = frozenset(get_args(FinalStatus))
+PHASES: tuple[str, ...] = get_args(Phase)
+FINAL_STATUSES: tuple[str, ...] = get_args(FinalStatus)
 
 
 class SpecRecord(TypedDict):
@@ -200,9 +200,10 @@ def from_line(line: bytes) -> Record:
             encode(values).encode()  # refuses half a character, as the database would
     except (ValueError, RecursionError):
         raise ValueError("it is not JSON") from None
-    if not isinstance(values, dict) or values.get("type") not in RECORDS:
+    name = values.get("type") if isinstance(values, dict) else None
+    record_type = RECORDS.get(name) if isinstance(name, str) else None
+    if record_type is None:
         raise ValueError("it is no record of a type that this mlbench knows")
-    record_type = RECORDS[values.pop("type")]
     names = FIELDS[record_type]
     if missing := [name for name in names if name not in values]:
         raise ValueError(f"it has no {missing[0]!r}")

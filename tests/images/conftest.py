@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from PIL import Image
 
 from mlbench.contract import Split
 from mlbench.images import PackedImages
+from mlbench.images.home import data_home
 from mlbench.images.layouts import CLASS_FOLDERS, CSV, SPLIT_TREES, Layout
 
 Draw = Callable[..., Path]
@@ -23,10 +25,9 @@ CLASSES: dict[str, Split] = {
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home() -> Path:
     """Return the data home of this test, which does not exist yet."""
-    monkeypatch.setenv("MLBENCH_DATA", str(tmp_path / "home"))
-    return tmp_path / "home"
+    return data_home()
 
 
 @pytest.fixture
@@ -54,11 +55,11 @@ def tiny() -> type[PackedImages]:
         source = "nowhere"
         licence = "none"
         obtain = "tiny from its author"
-        layouts: tuple[Layout, ...] = (CSV, SPLIT_TREES, CLASS_FOLDERS)
+        layouts: ClassVar[tuple[Layout, ...]] = (CSV, SPLIT_TREES, CLASS_FOLDERS)
         split_rule = "this test"
         classes = CLASSES
         images = 12
-        images_per_class: int | None = 3
+        images_per_class: ClassVar[int | None] = 3
         image_size = 8
 
     return Tiny

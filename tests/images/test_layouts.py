@@ -85,7 +85,7 @@ def test_a_csv_file_that_makes_no_sense_is_named_with_the_reason(
 def test_a_class_in_two_splits_is_refused(tmp_path: Path, draw: Draw) -> None:
     draw(tmp_path / "train" / "ant" / "a.png", 0)
     draw(tmp_path / "test" / "ant" / "b.png", 1)
-    with pytest.raises(DataError, match="class ant of .*test is in train already"):
+    with pytest.raises(DataError, match=r"class ant of .*test is in train already"):
         read_split_trees(tmp_path)
 
 

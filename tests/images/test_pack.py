@@ -40,8 +40,9 @@ def flip_last_byte(path: Path) -> None:
     path.write_bytes(data)
 
 
-def test_opening_reads_no_pixels(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def never(pack: Pack, split: str) -> NoReturn:
+@pytest.mark.usefixtures("folder")
+def test_opening_reads_no_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object) -> NoReturn:
         raise AssertionError("pixels were hashed")
 
     monkeypatch.setattr(Pack, "verify", never)
@@ -141,14 +142,16 @@ def test_an_absent_manifest_is_refused(folder: Path) -> None:
     assert packed_names() == ["tiny"]
 
 
-def test_torch_takes_the_pixels_and_writes_do_not_reach_the_file(folder: Path) -> None:
+@pytest.mark.usefixtures("folder")
+def test_torch_takes_the_pixels_and_writes_do_not_reach_the_file() -> None:
     pixels = Pack.open("tiny").load("train")
     assert pixels.shape == (6, 8, 8, 3)
     torch.from_numpy(pixels).zero_()
     Pack.open("tiny").verify("train")
 
 
-def test_a_removed_pack_is_gone_and_one_in_use_can_still_be_read(folder: Path) -> None:
+@pytest.mark.usefixtures("folder")
+def test_a_removed_pack_is_gone_and_one_in_use_can_still_be_read() -> None:
     pixels = Pack.open("tiny").load("train")
     before = pixels.sum()
     remove_pack("tiny")
@@ -156,5 +159,5 @@ def test_a_removed_pack_is_gone_and_one_in_use_can_still_be_read(folder: Path) -
     assert pixels.sum() == before
 
 
-def test_nothing_is_packed_in_a_home_that_does_not_exist(home: Path) -> None:
+def test_nothing_is_packed_in_a_home_that_does_not_exist() -> None:
     assert packed_names() == []

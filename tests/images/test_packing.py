@@ -7,9 +7,9 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections import namedtuple
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NoReturn
 
 import numpy as np
@@ -59,7 +59,7 @@ def visible(home: Path) -> list[str]:
 
 
 def test_both_layouts_give_the_same_pack_whatever_files_are_called(
-    tiny: Tiny, tree: Path, table: Path, home: Path
+    tiny: Tiny, tree: Path, table: Path
 ) -> None:
     first = pack(tiny, tree)
     second = pack(tiny, table)
@@ -67,9 +67,7 @@ def test_both_layouts_give_the_same_pack_whatever_files_are_called(
     assert first.manifest.fingerprint == second.manifest.fingerprint
 
 
-def test_class_folders_give_the_same_pack_as_trees(
-    tiny: Tiny, tree: Path, tmp_path: Path, home: Path
-) -> None:
+def test_class_folders_give_the_same_pack_as_trees(tiny: Tiny, tree: Path, tmp_path: Path) -> None:
     for folder in tree.glob("*/*"):
         shutil.copytree(folder, tmp_path / "flat" / folder.name)
     assert (
@@ -78,9 +76,7 @@ def test_class_folders_give_the_same_pack_as_trees(
 
 
 @pytest.mark.parametrize("change", ["pixel", "split rule", "class"])
-def test_the_fingerprint_tells_what_decides_an_episode(
-    change: str, tiny: Tiny, tree: Path, home: Path, draw: Draw
-) -> None:
+def test_the_fingerprint_tells_what_decides_an_episode(change: str, tiny: Tiny, tree: Path) -> None:
     before = pack(tiny, tree).manifest.fingerprint
     if change == "pixel":
         path = tree / "test" / "dog" / "0.png"
@@ -95,7 +91,7 @@ def test_the_fingerprint_tells_what_decides_an_episode(
     assert pack(tiny, tree, replace=True).manifest.fingerprint != before
 
 
-def test_pixels_are_those_of_the_files(tiny: Tiny, tree: Path, home: Path) -> None:
+def test_pixels_are_those_of_the_files(tiny: Tiny, tree: Path) -> None:
     pack(tiny, tree)
     packed = Pack.open("tiny")
     assert packed.manifest.splits["train"].class_names == ("ant", "bee")
@@ -107,7 +103,7 @@ def test_pixels_are_those_of_the_files(tiny: Tiny, tree: Path, home: Path) -> No
 
 @pytest.mark.parametrize("size", [(30, 12), (5, 8)])
 def test_images_of_other_sizes_are_squashed_by_bicubic_resampling(
-    size: tuple[int, int], tiny: Tiny, tree: Path, home: Path, draw: Draw
+    size: tuple[int, int], tiny: Tiny, tree: Path, draw: Draw
 ) -> None:
     for number in range(3):
         file = draw(tree / "test" / "dog" / f"{number}.png", 99, size=size)
@@ -117,9 +113,7 @@ def test_images_of_other_sizes_are_squashed_by_bicubic_resampling(
 
 
 @pytest.mark.parametrize("mode", ["L", "1", "P"])
-def test_grey_and_indexed_images_become_rgb(
-    mode: str, tiny: Tiny, tree: Path, home: Path, draw: Draw
-) -> None:
+def test_grey_and_indexed_images_become_rgb(mode: str, tiny: Tiny, tree: Path, draw: Draw) -> None:
     for number in range(3):
         file = draw(tree / "val" / "cat" / f"{number}.png", 99, mode=mode)
     pack(tiny, tree)
@@ -147,9 +141,7 @@ def test_a_damaged_image_is_named_and_refused(
     assert visible(home) == []
 
 
-def test_sixteen_bits_a_channel_are_refused_rather_than_clipped(
-    tiny: Tiny, tree: Path, home: Path
-) -> None:
+def test_sixteen_bits_a_channel_are_refused_rather_than_clipped(tiny: Tiny, tree: Path) -> None:
     deep = np.arange(64, dtype=np.uint16).reshape(8, 8) * 1000
     Image.fromarray(deep).save(tree / "train" / "ant" / "0.png")
     with pytest.raises(DataError, match=r"ant/0\.png .*more than 8 bits"):
@@ -213,7 +205,7 @@ def test_a_class_of_another_selection_is_refused(tiny: Tiny, tree: Path) -> None
 
 def test_a_class_in_another_split_is_refused(tiny: Tiny, tree: Path) -> None:
     (tree / "test" / "dog").rename(tree / "val" / "dog")
-    with pytest.raises(DataError, match="class dog in validation, which .* has in test"):
+    with pytest.raises(DataError, match=r"class dog in validation, which .* has in test"):
         find_originals(tiny, tree)
 
 
@@ -298,7 +290,7 @@ def test_killed_while_replacing_brings_the_former_content_back(
 
 
 def test_an_interrupt_leaves_nothing(tiny: Tiny, tree: Path, home: Path) -> None:
-    def interrupt(images: int) -> NoReturn:
+    def interrupt(_: int) -> NoReturn:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -307,22 +299,21 @@ def test_an_interrupt_leaves_nothing(tiny: Tiny, tree: Path, home: Path) -> None
 
 
 def test_a_full_disk_is_noticed_before_packing(
-    tiny: Tiny, tree: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: Tiny, tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usage = namedtuple("usage", "total used free")  # noqa: PYI024 - as shutil returns it
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(9, 9, 1000))
-    with pytest.raises(DataError, match="tiny needs .* GB are free; make room, or set MLBENCH"):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    with pytest.raises(DataError, match=r"tiny needs .* GB are free; make room, or set MLBENCH"):
         pack(tiny, tree)
 
 
 def test_a_disk_that_fills_up_while_packing_is_reported(
     tiny: Tiny, tree: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(descriptor: int) -> NoReturn:
+    def full(_: int) -> NoReturn:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(DataError, match="cannot write to the data home .*: No space left"):
+    with pytest.raises(DataError, match=r"cannot write to the data home .*: No space left"):
         pack(tiny, tree)
     assert visible(home) == []
 
@@ -332,17 +323,17 @@ def test_a_home_that_cannot_be_written_is_named(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("MLBENCH_DATA", str(tmp_path / "file" / "home"))
-    with pytest.raises(DataError, match="cannot write to the data home .*file/home: Not a dir"):
+    with pytest.raises(DataError, match=r"cannot write to the data home .*file/home: Not a dir"):
         pack(tiny, tree)
 
 
-def test_images_are_counted_while_they_are_packed(tiny: Tiny, tree: Path, home: Path) -> None:
+def test_images_are_counted_while_they_are_packed(tiny: Tiny, tree: Path) -> None:
     counts: list[int] = []
     add(tiny, find_originals(tiny, tree), advance=counts.append)
     assert counts == [3, 3, 3, 3]
 
 
-def test_only_some_splits_can_be_packed(tiny: Tiny, tree: Path, home: Path) -> None:
+def test_only_some_splits_can_be_packed(tiny: Tiny, tree: Path) -> None:
     shutil.rmtree(tree / "train")
     tiny.layouts = (*tiny.layouts, CLASS_FOLDERS)
     pack(tiny, tree, partial=True)

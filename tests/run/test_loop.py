@@ -1,0 +1,269 @@
+"""The loop: phases, selection, and resuming at any point as if nothing had happened."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from mlbench.contract import Batch, Parameters, TaskBatch
+from mlbench.engines import Loop
+from mlbench.errors import PluginError
+from mlbench.run import checkpoint
+from mlbench.run.device import Execution
+from mlbench.run.events import Episodes, Event, PhaseEnded, Validated
+from mlbench.run.loop import Run
+from mlbench.run.setup import Experiment, Request, prepare
+from mlbench.run.spec import PROTOCOLS
+
+CPU = Execution(device="cpu", threads=1, engine="auto")
+SINE = Request(
+    algorithm="maml",
+    train="sine",
+    queries=6,
+    train_tasks=7,
+    validation_tasks=4,
+    validate_every=3,
+    test_tasks=5,
+    settings={"train_steps": "1", "test_steps": "2", "meta_batch": "2", "learner.hidden": "8"},
+)
+
+
+def timeless(events: list[Event]) -> list[Event]:
+    return [replace(event, seconds=0.0) if hasattr(event, "seconds") else event for event in events]
+
+
+def test_phases_follow_the_protocol() -> None:
+    run = Run(prepare(SINE), CPU)
+    events = list(run.events())
+    story = [
+        (event.phase, event.first, len(event.losses))
+        if isinstance(event, Episodes)
+        else ("validated", event.tasks)
+        if isinstance(event, Validated)
+        else ("ended", event.phase)
+        for event in events
+    ]
+    assert story == [
+        ("validation", 0, 4),
+        ("validated", 0),
+        ("train", 0, 2),
+        ("train", 2, 2),
+        ("validation", 0, 4),
+        ("validated", 4),
+        ("train", 4, 2),
+        ("validation", 0, 4),
+        ("validated", 6),
+        ("train", 6, 1),
+        ("validation", 0, 4),
+        ("validated", 7),
+        ("ended", "train"),
+        ("ended", "validation"),
+        ("test", 0, 5),
+        ("ended", "test"),
+    ]
+    assert run.progress.position == sum(event.positions for event in events)
+    assert run.progress.step == 4
+
+
+def test_validation_meets_the_same_tasks_whatever_the_seed_and_training_does_not() -> None:
+    keys: dict[str, list[list[int]]] = {"train": [], "validation": [], "test": []}
+    for seed in (0, 1):
+        for phase in keys:
+            events = Run(prepare(replace(SINE, seed=seed)), CPU).events()
+            found = [e for e in events if isinstance(e, Episodes) and e.phase == phase]
+            keys[phase].append(found[0].keys)
+    assert keys["train"][0] != keys["train"][1]
+    assert keys["validation"][0] == keys["validation"][1]
+    assert keys["test"][0] == keys["test"][1]
+
+
+def test_seeds_start_from_different_weights_and_techniques_of_one_seed_from_the_same() -> None:
+    theta = {
+        (name, seed): Run(prepare(replace(SINE, algorithm=name, seed=seed)), CPU).meta["theta"]
+        for name, seed in (("maml", 0), ("maml", 1), ("fo_maml", 0))
+    }
+    assert torch.equal(theta["maml", 0], theta["fo_maml", 0])
+    assert not torch.equal(theta["maml", 0], theta["maml", 1])
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_a_run_resumed_after_any_event_ends_with_the_same_numbers(
+    precision: Any, tmp_path: Path
+) -> None:
+    experiment = prepare(replace(SINE, algorithm="turtle", precision=precision))
+    whole = Run(experiment, CPU)
+    events = timeless(list(whole.events()))
+    for stop in range(len(events)):
+        first = Run(experiment, CPU)
+        before = list(islice(first.events(), stop))
+        checkpoint.save(tmp_path / "state", experiment.spec.hash, first.state())
+        torch.rand(3)  # disturb the global generator, as another process would have another
+        second = Run(experiment, CPU, checkpoint.load(tmp_path / "state", experiment.spec.hash))
+        after = list(second.events())
+        assert timeless(before + after) == events
+        assert second.progress.tested == whole.progress.tested
+        for name, value in whole.meta.items():
+            assert torch.equal(second.meta[name], value)
+
+
+def test_a_state_is_not_touched_by_going_on() -> None:
+    run = Run(prepare(SINE), CPU)
+    events = run.events()
+    list(islice(events, 3))
+    state = copy.deepcopy(run.state())
+    resumed = Run(run.experiment, CPU, state)
+    first = [event for event in resumed.events() if isinstance(event, Validated)]
+    again = [event for event in Run(run.experiment, CPU, state).events() if isinstance(event, Validated)]
+    assert first == again
+
+
+def validated(monkeypatch: pytest.MonkeyPatch, scores: list[float], **request: Any) -> Run:
+    """Run with validation losses as given, in order."""
+    run = Run(prepare(replace(SINE, **request)), CPU)
+    script = iter(scores)
+    judge = run.judge
+
+    def scripted(predictions: Tensor, tasks: TaskBatch) -> tuple[list[float], list[float]]:
+        losses, found = judge(predictions, tasks)
+        if tasks.count == 4:  # only validations have four tasks
+            value = next(script)
+            return [value] * 4, [value] * 4
+        return losses, found
+
+    monkeypatch.setattr(run, "judge", scripted)
+    snapshots = []
+    for event in run.events():
+        if isinstance(event, Validated):
+            snapshots.append(({k: v.clone() for k, v in run.meta.items()}, event.best))
+    vars(run)["snapshots"] = snapshots
+    return run
+
+
+def test_the_best_validated_state_is_tested_and_a_tie_keeps_the_earlier(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = validated(monkeypatch, [3.0, 1.0, 1.0, 2.0])
+    assert [best for _, best in vars(run)["snapshots"]] == [True, True, False, False]
+    expected = vars(run)["snapshots"][1][0]
+    for name, value in run.selected().items():
+        assert torch.equal(value, expected[name])
+    assert run.progress.best_step == 2
+
+
+def test_nan_never_wins_a_validation(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(prepare(SINE), CPU)
+    run.progress.best_score = None
+    assert not run.better(float("nan"))
+    run.progress.best_score = 2.0
+    assert not run.better(float("nan"))
+    assert run.better(1.0)
+    assert not run.better(2.0)
+
+
+def test_the_released_protocol_restores_turtles_theta_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = {"history": "gradients", "train_steps": "2", "learn_rates": "true"}
+    run = validated(
+        monkeypatch,
+        [3.0, 1.0, 2.0, 2.0],
+        algorithm="turtle",
+        protocol="released",
+        settings=SINE.settings | settings,  # type: ignore[operator]
+    )
+    selected, best = run.selected(), vars(run)["snapshots"][1][0]
+    assert torch.equal(selected["theta"], best["theta"])
+    assert torch.equal(selected["alpha"], run.meta["alpha"])
+    assert not torch.equal(selected["alpha"], best["alpha"])
+    corrected = replace(run.spec, protocol=PROTOCOLS["corrected"])
+    run.spec = corrected
+    assert torch.equal(run.selected()["alpha"], best["alpha"])
+
+
+def test_training_lowers_the_loss() -> None:
+    request = Request(
+        algorithm="maml",
+        train="sine",
+        train_tasks=400,
+        validation_tasks=50,
+        validate_every=400,
+        test_tasks=1,
+        settings={"meta_lr": "0.01", "train_steps": "1", "test_steps": "1"},
+    )
+    events = Run(prepare(request), CPU).events()
+    before, after = (event.score for event in events if isinstance(event, Validated))
+    assert after < 0.95 * before
+
+
+def broken(**methods: Any) -> Experiment:
+    experiment = prepare(SINE)
+    algorithm = type("Broken", (experiment.algorithm_class,), methods)
+    algorithm.__module__ = experiment.algorithm_class.__module__
+    return replace(experiment, algorithm_class=algorithm)
+
+
+def raises(*args: Any, **kwargs: Any) -> Any:
+    raise ZeroDivisionError("division by zero")
+
+
+def wrong_shape(self: Any, meta: Parameters, support: Batch, query_x: Tensor) -> Tensor:
+    return query_x[..., 0]
+
+
+def nothing_but_nan(self: Any, meta: Parameters, support: Batch, query_x: Tensor) -> Tensor:
+    return torch.full_like(query_x, torch.nan)
+
+
+def nan_gradient(self: Any, meta: Parameters, tasks: TaskBatch) -> Any:
+    from mlbench.contract import MetaStep
+
+    nan = {name: torch.full_like(value, torch.nan) for name, value in meta.items()}
+    return MetaStep(nan, torch.full_like(tasks.query.y, torch.nan))
+
+
+@pytest.mark.parametrize(
+    ("methods", "message"),
+    [
+        ({"predict": raises}, r"Broken of .*maml\.py cannot predict: ZeroDivisionError: division"),
+        ({"meta_step": raises}, r"cannot take a meta-step: ZeroDivisionError"),
+        ({"initialise": raises}, r"cannot draw its initial meta-parameters: ZeroDivisionError"),
+        ({"optimiser": raises}, r"cannot make its optimiser: ZeroDivisionError"),
+        ({"predict": wrong_shape}, r"shape \(4, 6\) where .* = \(4, 6, 1\) is due"),
+        ({"predict": nothing_but_nan}, r"nothing but NaN after 0 training tasks"),
+        ({"meta_step": nan_gradient}, r"diverged: .* not finite at training tasks 0 to 1"),
+    ],
+)
+def test_a_plugin_that_misbehaves_is_named(methods: dict[str, Any], message: str) -> None:
+    with pytest.raises(PluginError, match=message):
+        list(Run(broken(**methods), CPU).events())
+
+
+def test_a_diverging_step_is_recorded_and_leaves_the_meta_parameters_alone() -> None:
+    run = Run(broken(meta_step=nan_gradient), CPU)
+    before = run.meta["theta"].detach().clone()
+    events: list[Event] = []
+    with pytest.raises(PluginError, match="diverged"):
+        events.extend(run.events())
+    assert torch.equal(run.meta["theta"], before)
+
+
+def test_engines_are_chosen_by_learner_and_device() -> None:
+    problem = prepare(SINE).problem
+    assert CPU.engine_for(problem).name == "mixed"
+    assert isinstance(replace(CPU, engine="loop").engine_for(problem), Loop)
+
+
+def test_phases_know_their_time() -> None:
+    ended = [e for e in Run(prepare(SINE), CPU).events() if isinstance(e, PhaseEnded)]
+    assert [(e.phase, e.seconds > 0) for e in ended] == [
+        ("train", True),
+        ("validation", True),
+        ("test", True),
+    ]

@@ -1,0 +1,81 @@
+"""A spec survives its journal, and its hash tells experiments apart."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from mlbench.errors import MisuseError
+from mlbench.run.setup import Request, prepare
+from mlbench.run.spec import PROTOCOLS, RunSpec, budget_of
+
+SINE = prepare(Request(algorithm="maml", train="sine", budget="smoke")).spec
+
+
+def test_a_spec_survives_json() -> None:
+    assert RunSpec.from_record(json.loads(json.dumps(SINE.record()))) == SINE
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"algorithm": "fo_maml"},
+        {"hyperparameters": {**SINE.hyperparameters, "inner_lr": 0.02}},
+        {"eval_datasets": ("shapes",)},
+        {"shots": 10},
+        {"queries": 10},
+        {"seed": 1},
+        {"protocol": PROTOCOLS["released"]},
+        {"budget": SINE.budget.with_numbers(train_tasks=7)},
+        {"budget": SINE.budget.with_numbers(test_tasks=7)},
+        {"precision": "float64"},
+        {"learner": {"hidden": [40]}},
+        {"fingerprints": {"sine": "another"}},
+    ],
+)
+def test_whatever_decides_the_result_decides_the_hash(change: dict[str, object]) -> None:
+    assert replace(SINE, **change).hash != SINE.hash  # type: ignore[arg-type]
+
+
+def test_a_budget_by_hand_that_equals_a_preset_is_that_preset() -> None:
+    smoke = SINE.budget
+    by_hand = replace(budget_of("paper", "regression", 5)).with_numbers(
+        train_tasks=smoke.train_tasks,
+        validation_tasks=smoke.validation_tasks,
+        validate_every=smoke.validate_every,
+        test_tasks=smoke.test_tasks,
+    )
+    assert by_hand.name == "custom"
+    assert replace(SINE, budget=by_hand).hash == SINE.hash
+
+
+@pytest.mark.parametrize(
+    ("kind", "shots", "numbers"),
+    [
+        ("regression", 5, (70_000, 1_000, 2_500, 2_000)),
+        ("classification", 1, (60_000, 600, 2_500, 600)),
+        ("classification", 5, (40_000, 600, 2_500, 600)),
+    ],
+)
+def test_the_papers_budget_is_that_of_the_paper(
+    kind: str, shots: int, numbers: tuple[int, ...]
+) -> None:
+    paper = budget_of("paper", kind, shots)  # type: ignore[arg-type]
+    found = (paper.train_tasks, paper.validation_tasks, paper.validate_every, paper.test_tasks)
+    assert found == numbers
+
+
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        ({"train_tasks": -1}, "0 or more train tasks"),
+        ({"validation_tasks": 0}, "1 or more validation tasks"),
+        ({"test_tasks": 0}, "1 or more test tasks"),
+        ({"validate_every": 0}, "every 1 or more"),
+    ],
+)
+def test_an_impossible_budget_is_refused(numbers: dict[str, int], message: str) -> None:
+    with pytest.raises(MisuseError, match=message):
+        SINE.budget.with_numbers(**numbers)

@@ -1,0 +1,225 @@
+"""Questions with known answers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import polars as pl
+import pytest
+
+from mlbench.errors import MisuseError, StoreError
+from mlbench.store.ingest import ingest
+from mlbench.store.liveness import RunLock
+from mlbench.store.paths import StorePaths
+from mlbench.store.queries import (
+    find_by_prefix,
+    find_run,
+    hyperparameters,
+    list_runs,
+    results,
+    run_phases,
+    run_results,
+    sql,
+)
+
+
+def test_a_run_of_an_empty_store_is_not_found_and_lists_have_their_columns(
+    paths: StorePaths,
+) -> None:
+    assert find_run(paths, "5bec") is None
+    assert list_runs(paths).is_empty()
+    assert {"run_id", "status", "tasks_trained", "error"} <= set(list_runs(paths).columns)
+    assert {"score", "incomplete", "settings_hash"} <= set(results(paths).columns)
+    assert not paths.database.exists()
+
+
+def test_results_are_means_over_test_episodes_of_finished_runs_alone(
+    paths: StorePaths, fake_run: Any
+) -> None:
+    done = fake_run("done")
+    done.write(paths, done.whole(incomplete={"cub": "100 of 200 classes"}))
+    for status in ("failed", "diverged", "interrupted"):
+        other = fake_run(status)
+        other.write(paths, [*other.whole()[:-1], other.status(status)])
+    alive = fake_run("alive")
+    alive.write(paths, alive.whole()[:-1])
+    with RunLock(paths, "alive"):
+        frame = results(paths)
+    columns = ("run_id", "eval_dataset", "score", "score_sd", "loss", "episodes", "incomplete")
+    sd = math.sqrt(5 / 3) / 1000  # of 0, 1, 2, 3 and of 4, 5, 6, 7 thousandths
+    assert frame.select(columns).rows() == [
+        (
+            "done",
+            "cub",
+            0.0055,
+            sd,
+            pytest.approx(sum(1 / i for i in range(5, 9)) / 4),
+            4,
+            "cub: 100 of 200 classes",
+        ),
+        ("done", "mini", 0.0015, sd, pytest.approx(sum(1 / i for i in range(1, 5)) / 4), 4, None),
+    ]
+    own = run_results(paths, "done")
+    assert own["eval_dataset"].to_list() == ["mini", "cub"]
+    assert own["half_width"].to_list() == pytest.approx([1.96 * sd / 2] * 2)
+    assert run_results(paths, "failed").is_empty()
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf, 1e200])
+def test_scores_that_are_not_finite_or_overflow_stay_visible_and_break_nothing(
+    paths: StorePaths, fake_run: Any, odd: float
+) -> None:
+    run = fake_run()
+    records = [run.started(), run.episodes(0, 3, "test"), run.status()]
+    records[1] = replace(records[1], score=[0.5, odd, 0.5])
+    run.write(paths, records)
+    row = results(paths).row(0, named=True)
+    assert row["score_sd"] is None
+    assert row["nan_episodes"] == (0 if math.isfinite(odd) else 1)
+    assert math.isnan(row["score"]) == math.isnan(odd)
+    assert math.isfinite(row["score"]) == math.isfinite(odd)
+
+
+def test_one_episode_has_no_interval(paths: StorePaths, fake_run: Any) -> None:
+    run = fake_run()
+    run.write(paths, [run.started(), run.episodes(0, 1, "test"), run.status()])
+    assert run_results(paths, "r1")["half_width"].to_list() == [None]
+
+
+def test_the_latest_run_of_a_spec_is_found(paths: StorePaths, fake_run: Any) -> None:
+    for run_id, hour, status in (("z", 5, "finished"), ("a", 7, "failed"), ("m", 6, "finished")):
+        run = fake_run(run_id)
+        started = replace(run.started(), at=f"2026-11-23T0{hour}:00:00Z")
+        run.write(paths, [started, run.status(status, "no luck" if status == "failed" else None)])
+    found = find_run(paths, "5bec")
+    assert found is not None
+    assert (found.run_id, found.status, found.error, found.attempts) == (
+        "a",
+        "failed",
+        "no luck",
+        1,
+    )
+    assert found.started.startswith("2026-11-23T07:00:00")
+    assert find_run(paths, "other") is None
+
+
+def test_runs_are_found_by_the_beginning_of_their_names_literally(
+    paths: StorePaths, fake_run: Any
+) -> None:
+    for run_id in ("maml-1", "maml-2", "maml_1"):
+        run = fake_run(run_id)
+        run.write(paths, [run.started()])
+    assert find_by_prefix(paths, "maml_")["run_id"].to_list() == ["maml_1"]
+    assert len(find_by_prefix(paths, "maml-")) == 2
+    assert find_by_prefix(paths, "%").is_empty()
+
+
+def test_phases_are_timed_once_the_last_word_counting(paths: StorePaths, fake_run: Any) -> None:
+    run = fake_run()
+    run.write(
+        paths,
+        [run.started(), run.phase("train", 5), run.phase("test", 1), run.phase("train", 9.0)],
+    )
+    assert run_phases(paths, "r1").rows() == [("train", "mini", 9.0), ("test", "mini", 1.0)]
+
+
+def test_running_times_sum_phases_and_learning_curves_average_windows(
+    paths: StorePaths, fake_run: Any
+) -> None:
+    run = fake_run()
+    run.write(paths, run.whole(train_tasks=800))  # windows of 4 tasks
+    times = sql(paths, "SELECT train_seconds, validation_seconds, test_seconds, seconds, score"
+                " FROM running_times")  # fmt: skip
+    assert times.rows() == [(60.0, 6.0, 7.0, 73.0, 0.0015)]
+    curve = sql(paths, "SELECT phase, step, tasks, score, best FROM learning_curves ORDER BY ALL")
+    assert curve.rows() == [
+        ("train", 0, 4, 0.0015, None),
+        ("train", 1, 8, 0.0055, None),
+        ("validation", 0, 0, 0.2, True),
+    ]
+
+
+def test_runs_that_differ_in_seed_or_data_alone_share_their_settings_hash(
+    paths: StorePaths, fake_run: Any
+) -> None:
+    for run_id, spec in {
+        "a": {},
+        "b": {"seed": 3},
+        "c": {"eval_datasets": ["mini"], "fingerprints": {"mini": "other"}},
+        "d": {"hyperparameters": {"inner_lr": 0.02}},
+        "e": {"queries": 15},
+        "f": {"precision": "bfloat16"},
+    }.items():
+        run = fake_run(run_id)
+        run.write(paths, [run.started(**spec)])
+    hashes = list_runs(paths).sort("run_id")["settings_hash"].to_list()
+    assert hashes[0] == hashes[1] == hashes[2]
+    assert len(set(hashes)) == 4
+    values = hyperparameters(paths).filter(pl.col("run_id") == "d")
+    assert values.rows()[0] == ("d", "algorithm", "inner_lr", "0.02")
+
+
+@pytest.fixture
+def one_run(paths: StorePaths, fake_run: Any) -> StorePaths:
+    run = fake_run()
+    run.write(paths, run.whole())
+    ingest(paths)
+    return paths
+
+
+def test_any_query_is_answered(one_run: StorePaths) -> None:
+    frame = sql(
+        one_run,
+        "select eval_dataset, median(score) from episodes where phase = 'test' group by all"
+        " order by all; -- a comment",
+    )
+    assert frame.rows() == [("cub", 0.0055), ("mini", 0.0015)]
+    assert sql(one_run, "with a as (from runs) select count(*) from a").rows() == [(1,)]
+    assert "episodes" in sql(one_run, "show tables")["name"]
+    assert sql(one_run, "select 1 as a, 2 as a").rows() == [(1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("selec 1", 'syntax error at or near "selec"'),
+        ("select nope from runs", 'Referenced column "nope" not found'),
+        ("from nowhere", "Table with name nowhere does not exist"),
+        ("", "there are 0 statements"),
+        ("-- nothing", "there are 0 statements"),
+        ("select 1; select 2", "there are 2 statements"),
+        ("select interval 1 day", "cast it to text"),
+        ("delete from runs", "DELETE is no query"),
+        ("explain analyze delete from episodes", "EXPLAIN is no query"),
+        ("set threads = 1", "SET is no query"),
+        ("attach '{folder}/other.duckdb'", "ATTACH is no query"),
+        ("copy episodes to '{folder}/x.csv'", "COPY is no query"),
+        ("copy (select 1) to '{database}.wal'", "COPY is no query"),
+        ("copy (select 1) to '{database}' (format csv, use_tmp_file false)", "COPY is no query"),
+        ("install httpfs", "LOAD is no query"),
+        ("load httpfs", "LOAD is no query"),
+        ("select * from read_text('{folder}/secret.txt')", "Permission Error"),
+        ("from '{folder}/secret.csv'", "."),
+        ("from secrets_of_this_test", "does not exist"),
+    ],
+)
+def test_a_query_reads_the_database_and_nothing_else(
+    one_run: StorePaths, text: str, reason: str
+) -> None:
+    secrets_of_this_test = pl.DataFrame({"a": [1]})
+    assert len(secrets_of_this_test) == 1
+    folder = one_run.database.parent
+    for name in ("secret.txt", "secret.csv"):
+        (folder / name).write_text("a\n1\n")
+    before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    with pytest.raises(MisuseError, match=reason) as caught:
+        sql(one_run, text.format(folder=folder, database=one_run.database))
+    assert "\n" not in str(caught.value)
+    assert {path: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
+
+
+def test_a_query_of_no_database_says_so(paths: StorePaths) -> None:
+    with pytest.raises(StoreError, match=r"no database .*runs\.duckdb yet; 'mlbench run' makes it"):
+        sql(paths, "from runs")
