@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -62,7 +62,7 @@ class TaskBatch(NamedTuple):
     query: Batch
 
     @property
-    def count(self) -> int:
+    def task_count(self) -> int:
         """Return how many tasks these are."""
         return self.support.x.shape[0]
 
@@ -135,7 +135,7 @@ class Algorithm(ABC):
     """The meta-parameters that the authors' code takes from the best validated state before the
     test, where it does not take them all (``None``)."""
 
-    def __init__(self, hyper: Hyper, problem: Problem, engine: Engine) -> None:
+    def __init__(self, hyper: Any, problem: Problem, engine: Engine) -> None:
         self.hyper = hyper
         self.problem = problem
         self.engine = engine

@@ -27,9 +27,7 @@ ThetaLoss = Callable[[Tensor], Tensor]
 class InnerGradient(Protocol):
     """How a task's function differentiates its support loss."""
 
-    def __call__(
-        self, loss: ThetaLoss, theta: Tensor, *, constant: bool
-    ) -> tuple[Tensor, Tensor]:
+    def __call__(self, loss: ThetaLoss, theta: Tensor, *, constant: bool) -> tuple[Tensor, Tensor]:
         """Return ∇loss at θ, ``(n,)``, and the loss.
 
         Args:
@@ -81,9 +79,7 @@ def autograd_gradient(loss: ThetaLoss, theta: Tensor, *, constant: bool) -> tupl
     return gradient, value.detach()
 
 
-def functional_gradient(
-    loss: ThetaLoss, theta: Tensor, *, constant: bool
-) -> tuple[Tensor, Tensor]:
+def functional_gradient(loss: ThetaLoss, theta: Tensor, *, constant: bool) -> tuple[Tensor, Tensor]:
     """Differentiate inside ``vmap`` and ``grad``; a constant is detached before, not after."""
     gradient, value = grad_and_value(loss)(theta.detach() if constant else theta)
     return gradient, value
@@ -101,7 +97,7 @@ class Loop(Engine):
         leaves = {name: value.detach().requires_grad_() for name, value in meta.items()}
         total: Parameters = {}
         predictions = []
-        for index in range(tasks.count):
+        for index in range(tasks.task_count):
             loss, prediction = objective(leaves, tasks.task(index), autograd_gradient)
             gradients = torch.autograd.grad(loss, list(leaves.values()), materialize_grads=True)
             clipped = clip(dict(zip(leaves, gradients, strict=True)))
@@ -171,7 +167,7 @@ class Mixed(Engine):
         self, objective: Objective, meta: Parameters, tasks: TaskBatch, clip: Clip
     ) -> tuple[Parameters, Tensor]:
         """Choose by the size of the meta-batch."""
-        return self.for_tasks(tasks.count).meta_gradients(objective, meta, tasks, clip)
+        return self.for_tasks(tasks.task_count).meta_gradients(objective, meta, tasks, clip)
 
     def predictions(
         self, predict: Predict, meta: Parameters, support: Batch, query_x: Tensor

@@ -57,13 +57,24 @@ class Stream:
             return origin + np.arange(start, stop, dtype=np.uint64)
 
     def uniforms(self, start: int, stop: int, width: int) -> NDArray[np.float64]:
-        """Return ``(stop - start, width)`` numbers in [0, 1): row i belongs to episode start + i."""
-        counts = -(-width // WORDS_PER_COUNT)
-        key = np.frombuffer(self.digest, dtype=np.uint64)
-        bits = np.random.Philox(key=key, counter=start * counts)
-        words = bits.random_raw((stop - start) * counts * WORDS_PER_COUNT)
-        rows = np.asarray(words, dtype=np.uint64).reshape(stop - start, -1)[:, :width]
-        return (rows >> np.uint64(11)) * 2.0**-53
+        """Return ``(stop - start, width)`` numbers in [0, 1), a row per episode."""
+        return block_uniforms(self.digest, start, stop, width)
+
+
+def block_uniforms(key: bytes, start: int, stop: int, width: int) -> NDArray[np.float64]:
+    """Return ``(stop - start, width)`` numbers in [0, 1): row i is block start + i of a key.
+
+    Args:
+        key: 16 bytes; another key gives unrelated numbers.
+        start: The first block.
+        stop: One past the last block.
+        width: Numbers per block; blocks of another width are unrelated, too.
+    """
+    counts = -(-width // WORDS_PER_COUNT)
+    bits = np.random.Philox(key=np.frombuffer(key, dtype=np.uint64), counter=start * counts)
+    words = bits.random_raw((stop - start) * counts * WORDS_PER_COUNT)
+    rows = np.asarray(words, dtype=np.uint64).reshape(stop - start, -1)[:, :width]
+    return (rows >> np.uint64(11)) * 2.0**-53
 
 
 def choose(uniforms: NDArray[np.float64], population: NDArray[np.int64]) -> NDArray[np.int64]:

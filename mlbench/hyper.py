@@ -255,6 +255,7 @@ def _unknown(owner: str, name: str, known: list[str]) -> str:
     """Return the refusal of an unknown name, with the nearest and all that there are."""
     if not known:
         return f"{owner} has no hyperparameter {name!r}; it has none at all"
-    near = sorted((n for n in known if name in n), key=len) or get_close_matches(name, known, 1)
-    guess = f"did you mean {near[0]!r}? There are: " if near else "there are: "
+    near = [each for each in known if name in each][:3] or get_close_matches(name, known, 1)
+    guess = " or ".join(map(repr, near))
+    guess = f"did you mean {guess}? There are: " if near else "there are: "
     return f"{owner} has no hyperparameter {name!r}; {guess}{', '.join(known)}"

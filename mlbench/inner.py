@@ -121,7 +121,7 @@ class GradientBased(Algorithm):
     Hyper: ClassVar[type[Hyper]] = InnerHyper
     hyper: InnerHyper
 
-    def __init__(self, hyper: Hyper, problem: Problem, engine: Engine) -> None:
+    def __init__(self, hyper: Any, problem: Problem, engine: Engine) -> None:
         super().__init__(hyper, problem, engine)
         self.rule = self.Rule(hyper)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod, sqrt
 from typing import ClassVar
 
@@ -57,7 +58,7 @@ def initial(name: str, shape: tuple[int, ...], generator: torch.Generator) -> Te
 
 def linear_shapes(widths: tuple[int, ...], prefix: str) -> Shapes:
     """Return the tensors of a stack of linear layers: weight and bias, layer by layer."""
-    layers = enumerate(zip(widths[:-1], widths[1:], strict=True))
+    layers = enumerate(pairwise(widths))
     return tuple(
         tensor
         for i, (fan_in, fan_out) in layers

@@ -8,6 +8,7 @@ for nobody else.
 from __future__ import annotations
 
 import ast
+import filecmp
 import importlib
 import inspect
 import sys
@@ -103,7 +104,11 @@ class Plugin:
 
 
 def find_plugins(kind: Kind) -> dict[str, Plugin]:
-    """Return every plugin of a kind by name, in alphabetical order; none is imported."""
+    """Return every plugin of a kind by name, in alphabetical order; none is imported.
+
+    Files of one name and equal content are one plugin: whoever works in a checkout with mlbench
+    installed from it has all of them twice.
+    """
     files: dict[str, list[Path]] = defaultdict(list)
     for folder in plugin_folders(kind):
         for file in sorted(folder.glob("*.py")):
@@ -113,7 +118,7 @@ def find_plugins(kind: Kind) -> dict[str, Plugin]:
     for point in entry_points(group=f"mlbench.{kind}"):
         points[point.name].append(point)
     return {
-        name: Plugin(name, kind, tuple(files[name]), tuple(points[name]))
+        name: Plugin(name, kind, _distinct(files[name]), tuple(points[name]))
         for name in sorted({*files, *points})
     }
 
@@ -148,6 +153,18 @@ def load_algorithm(name: str) -> type[Algorithm]:
 def load_dataset(name: str) -> type[Dataset]:
     """Return a data set's class; errors are those of :func:`load_algorithm`."""
     return cast("type[Dataset]", load_plugin(find_plugin("datasets", name)))
+
+
+def _distinct(files: list[Path]) -> tuple[Path, ...]:
+    """Return the files without those that another one before them equals."""
+
+    def equal(one: Path, other: Path) -> bool:
+        try:
+            return filecmp.cmp(one, other, shallow=False)
+        except OSError:
+            return False
+
+    return tuple(f for i, f in enumerate(files) if not any(equal(f, e) for e in files[:i]))
 
 
 def load_plugin(plugin: Plugin) -> type[Algorithm] | type[Dataset]:

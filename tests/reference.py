@@ -239,7 +239,12 @@ def record_inputs(algorithm: GradientBased) -> list[Tensor]:
     shown: list[Tensor] = []
     see = getattr(algorithm.rule, "see", None)
     if see is not None:
-        vars(algorithm.rule)["see"] = lambda *args: shown.append(see(*args)) or shown[-1]
+
+        def record(*args: Any) -> Tensor:
+            shown.append(see(*args))
+            return shown[-1]
+
+        vars(algorithm.rule)["see"] = record
     return shown
 
 
@@ -259,9 +264,7 @@ def trajectory(
     for start in range(0, len(tasks), size):
         some = tasks[start : start + size]
         parts = ((t.support for t in some), (t.query for t in some))
-        training.step(
-            TaskBatch(*(Batch(*map(torch.cat, zip(*p, strict=True))) for p in parts))
-        )
+        training.step(TaskBatch(*(Batch(*map(torch.cat, zip(*p, strict=True))) for p in parts)))
     yield from training.deviations("after_traj", reference.named("after_traj/"))
     if "traj/eval_after" in reference:
         yield compare("traj/eval_after", evaluate(), reference.tensor("traj/eval_after"))

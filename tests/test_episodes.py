@@ -69,9 +69,7 @@ def test_keys_wrap_around_instead_of_overflowing() -> None:
     population=st.lists(st.integers(6, 30), min_size=1, max_size=8),
     k=st.integers(1, 6),
 )
-def test_chosen_indices_are_distinct_and_in_range(
-    seed: int, population: list[int], k: int
-) -> None:
+def test_chosen_indices_are_distinct_and_in_range(seed: int, population: list[int], k: int) -> None:
     sizes = np.array(population)
     uniforms = replace(STREAM, seed=seed).uniforms(0, len(sizes), k)
     chosen = choose(uniforms, sizes)

@@ -26,6 +26,7 @@ class Example(Hyper):
     history: Literal["none", "gradients"] = hp("gradients", "what is averaged")
     learn_rates: bool = hp(True, "one rate per weight")
     crop: tuple[int, float] = hp((1, 2.5), "two of different type")
+    keep: float = hp(1.0, "share that is kept", above=0, at_most=1)
     note: str = hp("", "anything")
 
 
@@ -46,6 +47,7 @@ EXAMPLES = st.builds(
     history=st.sampled_from(["none", "gradients"]),
     learn_rates=st.booleans(),
     crop=st.tuples(st.integers(), st.floats(allow_nan=False, allow_infinity=False)),
+    keep=st.floats(0, 1, exclude_min=True),
     note=st.text(),
 )
 
@@ -80,6 +82,7 @@ def test_what_is_printed_can_be_typed(hyper: Example) -> None:
         ("learn_rates", "no", False),
         ("learn_rates", "False", False),
         ("learn_rates", "1", True),
+        ("keep", "1", 1.0),
         ("note", "none", "none"),
     ],
 )
@@ -110,6 +113,7 @@ def test_a_text_is_read_by_the_type_of_its_field(name: str, text: str, value: ob
         ("beta", "1"),
         ("beta", "-0.1"),
         ("clip", "0"),
+        ("keep", "1.01"),
         ("history", "updates"),
         ("learn_rates", "maybe"),
         ("learn_rates", "2"),
@@ -187,8 +191,10 @@ def test_an_unknown_name_is_answered_with_the_nearest_and_all() -> None:
         Example.parse({"lr": "1"}, owner="maml")
     assert str(caught.value) == (
         "maml has no hyperparameter 'lr'; did you mean 'inner_lr'? There are:"
-        " inner_lr, meta_batch, order, hidden, beta, clip, history, learn_rates, crop, note"
+        " inner_lr, meta_batch, order, hidden, beta, clip, history, learn_rates, crop, keep, note"
     )
+    with pytest.raises(MisuseError, match=r"did you mean 'meta_batch' or 'beta'\?"):
+        Example.parse({"ta": "1"}, owner="maml")
     with pytest.raises(MisuseError, match="'zzz'; there are: inner_lr, "):
         Example.parse({"zzz": "1"}, owner="maml")
     with pytest.raises(MisuseError, match="it has none at all"):
@@ -227,6 +233,7 @@ def test_descriptions_say_how_values_are_typed() -> None:
         "history": "none|gradients",
         "learn_rates": "true|false",
         "crop": "int,float",
+        "keep": "float",
         "note": "str",
     }
     assert rows["hidden"].default == "20,20"

@@ -179,7 +179,7 @@ def test_order_one_passes_the_gradient_of_the_last_weights_on(learner: str) -> N
     meta = start(fo_maml)
     found = fo_maml.meta_step(meta, tasks).gradients["theta"]
     total = torch.zeros_like(found)
-    for index in range(tasks.count):
+    for index in range(tasks.task_count):
         task = tasks.task(index)
         theta = meta["theta"]
         for _ in range(3):
@@ -199,7 +199,7 @@ def test_the_meta_gradient_is_a_sum_over_tasks_each_clipped() -> None:
     meta = start(maml)
     alone = [
         maml.meta_step(meta, TaskBatch(*(Batch(p.x[i : i + 1], p.y[i : i + 1]) for p in tasks)))
-        for i in range(tasks.count)
+        for i in range(tasks.task_count)
     ]
     together = maml.meta_step(meta, tasks).gradients["theta"]
     torch.testing.assert_close(together, sum(each.gradients["theta"] for each in alone))

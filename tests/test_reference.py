@@ -52,7 +52,7 @@ def test_a_wrong_setting_is_found_out(
         arrays = dict(file)
     arrays["config_json"] = np.array(json.dumps(json.loads(str(arrays["config_json"])) | config))
     wrong = tmp_path / "wrong.npz"
-    np.savez(wrong, **arrays)  # type: ignore[arg-type]
+    np.savez(wrong, **arrays)
     assert main([str(wrong)]) == 1
     above = [line for line in capsys.readouterr().out.splitlines() if "ABOVE" in line]
     assert any(group in line for line in above)

@@ -142,13 +142,25 @@ def test_one_folder_reached_twice_is_no_conflict(
 def test_two_files_of_one_name_are_refused_and_others_go_on(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    files = [drop(here / root / "algorithms", "mine", MINE) for root in (".", "other")]
-    drop(here / "algorithms", "heir", MINE.replace("mine", "heir"))
+    files = [
+        drop(here / root / "algorithms", "mine", f"{MINE}\n# {root}") for root in ("ours", "other")
+    ]
+    monkeypatch.chdir(here / "ours")
+    drop(here / "ours" / "algorithms", "heir", MINE.replace("mine", "heir"))
     monkeypatch.setenv("MLBENCH_PLUGINS", str(here / "other"))
     with pytest.raises(PluginError) as caught:
         load_algorithm("mine")
-    assert all(str(file.resolve()) in str(caught.value) for file in files)
+    assert all(str(file) in str(caught.value) for file in files)
     assert load_algorithm("heir").name == "heir"
+
+
+def test_two_copies_of_one_file_are_no_conflict(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop(here / "other" / "algorithms", "mine", MINE)
+    first = drop(here / "algorithms", "mine", MINE)
+    monkeypatch.setenv("MLBENCH_PLUGINS", str(here / "other"))
+    assert list(plugin_hashes(load_algorithm("mine"))) == [str(first)]
 
 
 def test_the_same_name_in_another_folder_is_another_plugin(

@@ -36,7 +36,9 @@ def command() -> None:
 @click.option("--replace", is_flag=True, help="Take the place of other content of that name.")
 @form_options
 def add(name: str, path: Path, partial: bool, replace: bool, form: Form) -> None:
-    r"""Pack data set NAME from the folder PATH, whichever of its layouts that has.
+    r"""Pack data set NAME from folder PATH.
+
+    PATH may have any layout that people have these images in; it is found out and said.
 
     \b
     Examples:
@@ -50,6 +52,8 @@ def add(name: str, path: Path, partial: bool, replace: bool, form: Form) -> None
     originals = find_originals(data, path)
     count = originals.listing.count
     tell(f"{name}: {count} images in {originals.root}, {originals.layout.name}")
+    if absent := originals.listing.absent:
+        tell(f"{len(absent)} more are listed and absent, the first of them {absent[0]}")
     began = time.perf_counter()
     with progress(f"Packing {name}", count) as advance:
         added = packing.add(data, originals, partial=partial, replace=replace, advance=advance)
@@ -92,7 +96,7 @@ def list_packed(form: Form) -> None:
 @click.argument("name")
 @form_options
 def verify(name: str, form: Form) -> None:
-    r"""Hash every pixel of packed data set NAME and compare with what was packed.
+    r"""Compare every pixel of NAME with its hash.
 
     \b
     Examples:
@@ -113,7 +117,9 @@ def verify(name: str, form: Form) -> None:
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def remove(name: str, yes: bool) -> None:
-    r"""Remove packed data set NAME; the files it was packed from are left alone.
+    r"""Remove packed data set NAME.
+
+    The files it was packed from are left alone.
 
     \b
     Examples:

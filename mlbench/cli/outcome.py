@@ -37,9 +37,7 @@ def report(launched: Launched, database: Path, *, as_json: bool) -> None:
     ]
     click.echo(f"{launched.run_id}: mean over test episodes ± 95 % interval")
     print_rows(rows, tuple(rows[0]))
-    phases = ", ".join(
-        f"{phase} {seconds:.1f} s" for phase, seconds in outcome.totals().items()
-    )
+    phases = ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in outcome.totals().items())
     click.echo(f"Time: {phases}")
     for result in outcome.results:
         if result.incomplete:

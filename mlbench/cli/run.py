@@ -29,9 +29,7 @@ COUNT = click.IntRange(min=1)
 @click.option(
     "--shots", type=COUNT, default=5, show_default=True, help="Support examples per class."
 )
-@click.option(
-    "--queries", type=COUNT, help="Query examples per class.  [default: 16; sine: 50]"
-)
+@click.option("--queries", type=COUNT, help="Query examples per class.  [default: 16; sine: 50]")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of the run.  [default: 0]")
 @click.option("--seeds", type=Seeds(), help="Several seeds, one run each: 0-4 or 0,2,7.")
 @click.option(

@@ -139,7 +139,7 @@ class ImageDataset(Dataset):
     def draw(
         self, stream: Stream, start: int, stop: int, *, device: torch.device, dtype: torch.dtype
     ) -> TaskBatch:
-        """Return episodes: ``x`` in [0, 1]; labels 0 to ways - 1 in the order classes were drawn."""
+        """Return episodes: ``x`` in [0, 1], labels in the order in which classes were drawn."""
         split = self.split(stream.split)
         indices = episode_indices(stream, split, start, stop)  # (tasks, ways, shots + queries)
         pixels = split.images[indices]

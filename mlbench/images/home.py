@@ -68,7 +68,7 @@ def staging(name: str, *, space: int) -> Iterator[Path]:
     """
     home = data_home()
     with _alone(name):
-        folder = home / f".{name}.packing"
+        folder = _aside(name, "packing")
         _clear(folder)
         _restore(name)
         _check_room(name)
@@ -87,7 +87,7 @@ def staging(name: str, *, space: int) -> Iterator[Path]:
 
 def install(staged: Path, name: str) -> None:
     """Give a staged folder its name, in place of what had it; called while staging it."""
-    aside = _aside(name)
+    aside = _aside(name, "replaced")
     if pack_folder(name).exists():
         pack_folder(name).rename(aside)
     staged.rename(pack_folder(name))
@@ -109,8 +109,10 @@ def remove_pack(name: str) -> None:
     require_packed(name)
     with _alone(name):
         # Renamed first: whatever happens afterwards, nobody opens half of it.
-        pack_folder(name).rename(_aside(name))
-        _clear(_aside(name))
+        removed = _aside(name, "removed")
+        _clear(removed)
+        pack_folder(name).rename(removed)
+        _clear(removed)
 
 
 @contextmanager
@@ -135,7 +137,8 @@ def _alone(name: str) -> Iterator[None]:
 def _check_room(name: str) -> None:
     """Refuse to put a data set where something else lies: that may be somebody's originals."""
     folder = pack_folder(name)
-    if (folder.exists() or folder.is_symlink()) and not is_pack(folder):
+    empty = folder.is_dir() and not any(folder.iterdir())
+    if folder.exists() and not empty and not is_pack(folder):
         raise DataError(
             f"{folder} holds files that mlbench did not make, so {name} cannot be packed there;"
             f" move them, or set {HOME_VARIABLE} to another folder"
@@ -143,15 +146,16 @@ def _check_room(name: str) -> None:
 
 
 def _restore(name: str) -> None:
-    """Bring back what a process killed while replacing it had put aside, or finish removing it."""
-    aside = _aside(name)
-    if aside.exists() and not pack_folder(name).exists() and (aside / MANIFEST).exists():
+    """Bring back what a process killed while replacing it had put aside; clear other leftovers."""
+    aside = _aside(name, "replaced")
+    if aside.exists() and not pack_folder(name).exists():
         aside.rename(pack_folder(name))
     _clear(aside)
+    _clear(_aside(name, "removed"))
 
 
-def _aside(name: str) -> Path:
-    return data_home() / f".{name}.replaced"
+def _aside(name: str, why: str) -> Path:
+    return data_home() / f".{name}.{why}"
 
 
 def _clear(folder: Path) -> None:

@@ -265,7 +265,7 @@ class Run:
         """Return losses and scores of a batch of tasks, one per task."""
         problem, target = self.experiment.problem, tasks.query.y
         outputs = 1 if self.spec.ways is None else self.spec.ways
-        expected = (tasks.count, target.shape[1], outputs)
+        expected = (tasks.task_count, target.shape[1], outputs)
         if tuple(predictions.shape) != expected:
             raise PluginError(
                 f"{self.spec.algorithm} predicts a tensor of shape {tuple(predictions.shape)}"

@@ -120,9 +120,7 @@ def prepare(request: Request) -> Experiment:
     hyper = algorithm.Hyper.parse(
         own, situation=situation(kind, request.shots), owner=algorithm.name
     )
-    parsed = {
-        name: cls.Options.parse(options[name], owner=name) for name, cls in classes.items()
-    }
+    parsed = {name: cls.Options.parse(options[name], owner=name) for name, cls in classes.items()}
     datasets = build_datasets(classes, parsed)
     protocol = PROTOCOLS[request.protocol]
     if kind == "classification":
@@ -176,9 +174,7 @@ def restore(spec: RunSpec) -> Experiment:
     return assemble(spec, algorithm, datasets)
 
 
-def assemble(
-    spec: RunSpec, algorithm: type[Algorithm], datasets: dict[str, Dataset]
-) -> Experiment:
+def assemble(spec: RunSpec, algorithm: type[Algorithm], datasets: dict[str, Dataset]) -> Experiment:
     """Return the experiment, after checking that its data can give its episodes."""
     splits: dict[str, tuple[Split, ...]] = dict.fromkeys(spec.eval_datasets, ("test",))
     splits[spec.train_dataset] = get_args(Split)

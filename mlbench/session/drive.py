@@ -97,9 +97,7 @@ class Attempt:
             position = state["progress"]["position"] if state else 0
             origin = provenance(self.experiment, self.execution)
             with Journal.open(self.paths, self.run_id, attempt) as journal:
-                journal.append(
-                    [started(self.experiment, self.run_id, attempt, position, origin)]
-                )
+                journal.append([started(self.experiment, self.run_id, attempt, position, origin)])
                 tracker = Progress(**state["progress"]) if state else Progress()
                 try:
                     run = Run(self.experiment, self.execution, state)
@@ -111,9 +109,7 @@ class Attempt:
                 finally:
                     observer.end()
 
-    def follow(
-        self, run: Run, journal: Journal, observer: Observer, stop: StopRequest
-    ) -> Ended:
+    def follow(self, run: Run, journal: Journal, observer: Observer, stop: StopRequest) -> Ended:
         """Write down the events of a run; stop between two of them when asked to."""
         progress = run.progress
         observer.begin(self.experiment, self.run_id, progress)

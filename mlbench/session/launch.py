@@ -85,9 +85,7 @@ def resume(
     spec = RunSpec.from_record(dict(first.spec))
     origin = first.provenance
     engine: EngineName = origin["engine"] or "auto"  # type: ignore[assignment]
-    execution = choose_execution(
-        device or origin["device"], threads or origin["threads"], engine
-    )
+    execution = choose_execution(device or origin["device"], threads or origin["threads"], engine)
     return drive(Attempt(restore(spec), execution, paths, run_id), observer, tell)
 
 
@@ -98,9 +96,7 @@ def resumable(paths: StorePaths) -> list[str]:
     return names[::-1]
 
 
-def drive(
-    attempt: Attempt, observer: Observer, tell: Tell, *, afresh: bool = False
-) -> Launched:
+def drive(attempt: Attempt, observer: Observer, tell: Tell, *, afresh: bool = False) -> Launched:
     """Run one attempt, then bring its journal into the database."""
     experiment, paths, run_id = attempt.experiment, attempt.paths, attempt.run_id
     try:

@@ -126,7 +126,7 @@ def ingest(paths: StorePaths, *, patience: float = database.PATIENCE) -> IngestR
         known = Known.of(connection)
     silent = any((j.run_id, j.attempt) in known.started for j in silences(paths, journals, known))
     if not silent and not any(waits(j, known.of_journal(j)) for j in journals):
-        return IngestReport(damaged=damages(known))
+        return IngestReport(damaged=damages(known, journals))
     with database.write(paths, patience=patience) as connection:
         return take_in(paths, connection)
 
@@ -179,7 +179,7 @@ def take_in(paths: StorePaths, connection: duckdb.DuckDBPyConnection) -> IngestR
         lines=lines,
         episodes=episodes,
         interrupted=tuple(dict.fromkeys(journal.run_id for journal in interrupted)),
-        damaged=damages(known),
+        damaged=damages(known, journals),
     )
 
 
@@ -229,7 +229,7 @@ def portions(journals: list[JournalFile], known: Known) -> Iterator[Portion]:
         if not waits(journal, progress := known.of_journal(journal)):
             continue
         if journal.path.stat().st_size < progress.bytes_read:
-            progress = replace(progress, damaged="it is shorter than what was read of it")
+            progress = replace(progress, damaged=f"after line {progress.lines_read}: it was cut")
             portion.progress[journal] = progress
             continue
         for end, line in journal.lines(progress.bytes_read):
@@ -321,10 +321,10 @@ def interruption(journal: JournalFile) -> dict[str, str | int | datetime | bool 
     }
 
 
-def damages(known: Known) -> tuple[str, ...]:
+def damages(known: Known, journals: list[JournalFile]) -> tuple[str, ...]:
     """Return a line for each damaged journal."""
     return tuple(
-        f"{file} is damaged, {progress.damaged}"
-        for file, progress in sorted(known.progress.items())
-        if progress.damaged is not None
+        f"{journal.path} is damaged, {damage}; mend or delete that line, and the rest is taken in"
+        for journal in journals
+        if (damage := known.of_journal(journal).damaged) is not None
     )

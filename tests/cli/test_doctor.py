@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +15,8 @@ from click.testing import CliRunner, Result
 
 from mlbench import doctor
 from mlbench.cli import main
+from mlbench.store import connection, schema
+from mlbench.store.paths import StorePaths
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +60,37 @@ def test_a_file_that_is_no_database_fails(here: Path) -> None:
     assert found["mark"] == "fail"
     assert "no DuckDB database" in found["found"]
     assert found["remedy"]
+
+
+def test_an_empty_database_is_fine(here: Path) -> None:
+    with connection.write(StorePaths(here / "runs.duckdb")):
+        pass
+    found = findings()["database"]
+    assert found["mark"] == "ok"
+    assert found["found"].endswith(f"schema {schema.LATEST}; runs: none")
+
+
+def test_a_database_of_a_newer_schema_fails(here: Path) -> None:
+    with connection.write(StorePaths(here / "runs.duckdb")) as connected:
+        connected.execute("INSERT INTO schema_version VALUES (?, now())", [schema.LATEST + 1])
+    found = findings()["database"]
+    assert found["mark"] == "fail"
+    assert "pip install -U mlbench" in found["remedy"]
+
+
+def test_a_database_held_by_another_program_is_a_warning_that_names_it(here: Path) -> None:
+    with connection.write(StorePaths(here / "runs.duckdb")):
+        pass
+    hold = "import duckdb, sys; c = duckdb.connect('runs.duckdb'); print(flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", hold], cwd=here, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        found = findings()["database"]
+        holder.communicate(b"\n")
+    assert found["mark"] == "warn"
+    assert f"PID {holder.pid}" in found["found"]
 
 
 def test_a_broken_plugin_fails_and_the_rest_is_still_checked(here: Path) -> None:

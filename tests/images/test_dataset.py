@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from mlbench.errors import MisuseError
 from mlbench.images import ImageDataset, ImageSplit
 from mlbench.images.dataset import episode_indices
 
-CPU = {"device": torch.device("cpu"), "dtype": torch.float64}
+CPU: dict[str, Any] = {"device": torch.device("cpu"), "dtype": torch.float64}
 SIZES = (7, 9, 6, 12)
 
 
@@ -46,7 +47,7 @@ def test_labels_follow_classes_and_shapes_are_those_of_the_contract() -> None:
     tasks = Numbered().draw(stream(), 10, 17, **CPU)
     assert tasks.support.x.shape == (7, 6, 3, 10, 8)
     assert tasks.query.x.shape == (7, 12, 3, 10, 8)
-    for task in map(tasks.task, range(tasks.count)):
+    for task in map(tasks.task, range(tasks.task_count)):
         classes = [
             {(part.x[i, 0, 0, 0] * 255).round().item() for i in (part.y == label).nonzero()[:, 0]}
             for part in task

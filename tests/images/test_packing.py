@@ -1,22 +1,17 @@
-"""Packing: what comes out does not depend on how images lay, and never half of it comes out."""
+"""Packing: what comes out are the pixels of the files, however those lay."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import NoReturn
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from mlbench.errors import DataError, MisuseError
+from mlbench.errors import DataError
 from mlbench.images import PackedImages
 from mlbench.images.layouts import CLASS_FOLDERS
 from mlbench.images.originals import find_originals
@@ -25,29 +20,6 @@ from mlbench.images.packing import Added, add
 
 Draw = Callable[..., Path]
 Tiny = type[PackedImages]
-
-PACK_AND_WAIT = """
-import sys
-from pathlib import Path
-from mlbench.images import PackedImages
-from mlbench.images.layouts import SPLIT_TREES
-from mlbench.images.originals import find_originals
-from mlbench.images.packing import add
-
-class Tiny(PackedImages):
-    name = "tiny"
-    obtain = split_rule = "this test"
-    layouts = (SPLIT_TREES,)
-    classes = {"ant": "train", "bee": "train", "cat": "validation", "dog": "test"}
-    images = 12
-    image_size = 8
-
-def wait(images):
-    print("packing", flush=True)
-    sys.stdin.read()
-
-add(Tiny, find_originals(Tiny, Path(sys.argv[1])), advance=wait)
-"""
 
 
 def pack(data: Tiny, root: Path, *, partial: bool = False, replace: bool = False) -> Added:
@@ -159,73 +131,6 @@ def test_an_incomplete_data_set_needs_partial_and_the_command_is_given(
     assert pack(tiny, tree, partial=True).manifest.missing == "11 of 12 images"
 
 
-@pytest.mark.parametrize(
-    ("sizes", "per_class", "note"),
-    [
-        ((3, 3, 3, 3), 3, None),
-        ((3, 3, 3, 3), None, None),
-        ((2, 2, 2, 2), 3, "2 of 3 images a class"),
-        ((2, 2, 2, 2), None, "2 of ~3 images a class"),
-        ((3, 3, 0, 3), 3, "3 of 4 classes"),
-        ((3, 2, 0, 3), 3, "3 of 4 classes, 8 of 12 images"),
-        ((2, 4, 3, 3), 3, "12 of 12 images"),
-        ((2, 4, 3, 3), None, None),
-        ((4, 4, 4, 4), 3, "4 of 3 images a class"),
-    ],
-)
-def test_what_is_missing_is_said_in_a_few_words(
-    sizes: Sequence[int],
-    per_class: int | None,
-    note: str | None,
-    tiny: Tiny,
-    tmp_path: Path,
-    draw: Draw,
-) -> None:
-    tiny.images_per_class = per_class
-    for name, size in zip(tiny.classes, sizes, strict=True):
-        for number in range(size):
-            draw(tmp_path / "flat" / name / f"{number}.png", number)
-    assert find_originals(tiny, tmp_path / "flat").missing == note
-
-
-def test_images_all_of_one_size_are_no_originals_where_those_vary(
-    tiny: Tiny, tree: Path, draw: Draw
-) -> None:
-    tiny.originals_vary = True
-    assert find_originals(tiny, tree).missing == "not the original images (all 8x8)"
-    draw(tree / "train" / "ant" / "0.png", 0, size=(9, 8))
-    assert find_originals(tiny, tree).missing is None
-
-
-def test_a_class_of_another_selection_is_refused(tiny: Tiny, tree: Path) -> None:
-    (tree / "test" / "dog").rename(tree / "test" / "emu")
-    with pytest.raises(DataError, match=r"class emu, which tiny \(split of this test\) does not"):
-        find_originals(tiny, tree)
-
-
-def test_a_class_in_another_split_is_refused(tiny: Tiny, tree: Path) -> None:
-    (tree / "test" / "dog").rename(tree / "val" / "dog")
-    with pytest.raises(DataError, match=r"class dog in validation, which .* has in test"):
-        find_originals(tiny, tree)
-
-
-def test_a_path_that_is_no_folder_is_misuse(tiny: Tiny, tmp_path: Path) -> None:
-    with pytest.raises(MisuseError, match="nowhere is not a folder; give the one that holds"):
-        find_originals(tiny, tmp_path / "nowhere")
-
-
-def test_an_empty_folder_is_called_empty(tiny: Tiny, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="is empty; tiny is packed from images/ with"):
-        find_originals(tiny, tmp_path)
-
-
-def test_an_index_without_images_names_one_that_is_absent(tiny: Tiny, table: Path) -> None:
-    shutil.rmtree(table / "images")
-    (table / "images").mkdir()
-    with pytest.raises(DataError, match=r"but no images: .*\.png is absent; get tiny from"):
-        find_originals(tiny, table)
-
-
 def test_other_content_is_refused_unless_it_is_to_be_replaced(
     tiny: Tiny, tree: Path, home: Path, draw: Draw
 ) -> None:
@@ -250,81 +155,6 @@ def test_a_damaged_pack_is_not_mistaken_for_the_same_content(
     with pytest.raises(DataError, match="already, and damaged; to replace it"):
         pack(tiny, tree)
     assert pack(tiny, tree, replace=True).outcome == "replaced"
-
-
-@pytest.mark.parametrize("replace", [False, True])
-def test_a_folder_that_is_no_pack_is_never_touched(
-    replace: bool, tiny: Tiny, tree: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MLBENCH_DATA", str(tree.parent))
-    tree = tree.rename(tree.parent / "tiny")
-    with pytest.raises(DataError, match="holds files that mlbench did not make"):
-        pack(tiny, tree, replace=replace)
-    assert len(list(tree.rglob("*.png"))) == 12
-
-
-def test_killed_while_packing_leaves_nothing_that_is_used_and_the_next_add_clears_it(
-    tiny: Tiny, tree: Path, home: Path
-) -> None:
-    command = [sys.executable, "-c", PACK_AND_WAIT, str(tree)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline() == b"packing\n"
-        with pytest.raises(DataError, match="another process is packing or removing tiny"):
-            pack(tiny, tree)
-        other.send_signal(signal.SIGKILL)
-    assert visible(home) == [".tiny.packing"]
-    with pytest.raises(DataError, match="tiny is not packed in"):
-        _ = tiny().fingerprint
-    assert pack(tiny, tree).outcome == "packed"
-    assert visible(home) == ["tiny"]
-
-
-def test_killed_while_replacing_brings_the_former_content_back(
-    tiny: Tiny, tree: Path, home: Path
-) -> None:
-    pack(tiny, tree)
-    (home / "tiny").rename(home / ".tiny.replaced")
-    assert pack(tiny, tree).outcome == "unchanged"
-    assert visible(home) == ["tiny"]
-
-
-def test_an_interrupt_leaves_nothing(tiny: Tiny, tree: Path, home: Path) -> None:
-    def interrupt(_: int) -> NoReturn:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        add(tiny, find_originals(tiny, tree), advance=interrupt)
-    assert visible(home) == []
-
-
-def test_a_full_disk_is_noticed_before_packing(
-    tiny: Tiny, tree: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
-    with pytest.raises(DataError, match=r"tiny needs .* GB are free; make room, or set MLBENCH"):
-        pack(tiny, tree)
-
-
-def test_a_disk_that_fills_up_while_packing_is_reported(
-    tiny: Tiny, tree: Path, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(_: int) -> NoReturn:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(DataError, match=r"cannot write to the data home .*: No space left"):
-        pack(tiny, tree)
-    assert visible(home) == []
-
-
-def test_a_home_that_cannot_be_written_is_named(
-    tiny: Tiny, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("MLBENCH_DATA", str(tmp_path / "file" / "home"))
-    with pytest.raises(DataError, match=r"cannot write to the data home .*file/home: Not a dir"):
-        pack(tiny, tree)
 
 
 def test_images_are_counted_while_they_are_packed(tiny: Tiny, tree: Path) -> None:

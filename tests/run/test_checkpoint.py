@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +13,10 @@ import torch
 from mlbench.errors import CheckpointError
 from mlbench.run import checkpoint
 
-STATE = {"meta": {"theta": torch.arange(5.0)}, "progress": {"step": 3, "tested": {"sine": ([1.0], [2.0])}}}
+STATE: dict[str, Any] = {
+    "meta": {"theta": torch.arange(5.0)},
+    "progress": {"step": 3, "tested": {"sine": ([1.0], [2.0])}},
+}
 
 
 @pytest.fixture
@@ -55,7 +60,7 @@ def test_a_checkpoint_runs_no_code(path: Path, tmp_path: Path) -> None:
 
     body = io.BytesIO()
     torch.save({"spec_hash": "hash", "state": Attack()}, body)
-    digest = checkpoint.sha256(body.getvalue()).hexdigest().encode()
+    digest = sha256(body.getvalue()).hexdigest().encode()
     path.write_bytes(checkpoint.MAGIC + digest + b"\n" + body.getvalue())
     with pytest.raises(CheckpointError, match="something other than a state"):
         checkpoint.load(path, "hash")

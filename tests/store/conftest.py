@@ -90,7 +90,7 @@ class FakeRun:
     def episodes(
         self, first: int, last: int, phase: Phase = "train", dataset: str = "mini"
     ) -> Episodes:
-        """Return episodes ``first`` to ``last - 1``; episode i scores i / 1000."""
+        """Return episodes ``first`` to ``last - 1``; episode i scores i / 1024."""
         numbers = range(first, last)
         record = Episodes(
             position=self.position,
@@ -99,7 +99,7 @@ class FakeRun:
             episode=list(numbers),
             step=[i // 4 for i in numbers],
             loss=[1 / (1 + i) for i in numbers],
-            score=[i / 1000 for i in numbers],
+            score=[i / 1024 for i in numbers],
             seconds=[0.5] * len(numbers),
             key=[2**63 + i for i in numbers],
         )

@@ -54,7 +54,7 @@ def test_every_value_of_every_record_is_in_its_table(paths: StorePaths, fake_run
         "SELECT phase, eval_dataset, episode, step, loss, score, seconds, episode_key, position"
         " FROM episodes ORDER BY position",
     ) == [
-        (phase, dataset, i, i // 4, 1 / (1 + i), i / 1000, 0.5, 2**63 + i, position)
+        (phase, dataset, i, i // 4, 1 / (1 + i), i / 1024, 0.5, 2**63 + i, position)
         for phase, dataset, i, position in [
             *(("train", "mini", i, 1 + i) for i in range(8)),
             *(("test", "mini", i, 11 + i) for i in range(4)),
@@ -147,7 +147,7 @@ def append(paths: StorePaths, run_id: str, attempt: int, text: bytes) -> None:
         file.write(text)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(data=st.data())
 def test_any_portions_give_the_same_database_as_all_at_once(
     data: st.DataObject, fake_run: Any
@@ -160,8 +160,8 @@ def test_any_portions_give_the_same_database_as_all_at_once(
             append(whole, *journal)
         ingest(whole)
         for run_id, attempt, text in journals:
-            cuts = data.draw(st.lists(st.integers(0, len(text)), max_size=2).map(sorted))
-            for start, stop in zip([0, *cuts], [*cuts, len(text)], strict=True):
+            cut = data.draw(st.integers(0, len(text)))
+            for start, stop in ((0, cut), (cut, len(text))):
                 append(parts, run_id, attempt, text[start:stop])
                 with RunLock(parts, run_id):  # alive: nothing is to be inferred
                     ingest(parts)
@@ -249,7 +249,8 @@ def test_a_damaged_journal_keeps_its_good_lines_and_stops_nobody_else(
     lines = whole.splitlines(keepends=True)
     path.write_bytes(b"".join([*lines[:3], b'{"type": "epi\0\0\0\n', *lines[3:]]))
     report = ingest(paths)
-    assert report.damaged == ("a.1.jsonl is damaged, line 4: it is not JSON",)
+    assert len(report.damaged) == 1
+    assert "a.1.jsonl is damaged, line 4: it is not JSON; mend or delete" in report.damaged[0]
     assert rows(paths, "SELECT run_id, count(*) FROM episodes GROUP BY ALL ORDER BY ALL") == [
         ("a", 8),
         ("b", 16),
@@ -266,7 +267,7 @@ def test_a_journal_that_became_shorter_is_reported(paths: StorePaths, fake_run: 
     path = run.write(paths, run.whole())
     ingest(paths)
     path.write_bytes(path.read_bytes()[:-10])
-    assert "it is shorter than what was read of it" in ingest(paths).damaged[0]
+    assert "r1.1.jsonl is damaged, after line 10: it was cut" in ingest(paths).damaged[0]
     assert ingest(paths).lines == 0
 
 
@@ -284,7 +285,9 @@ def test_a_journal_that_does_not_begin_as_it_should_is_damaged(
     run = fake_run()
     path = run.write(paths, run.whole())
     path.write_bytes(b"".join(spoil(path.read_bytes().splitlines(keepends=True))))
-    assert ingest(paths).damaged == (f"r1.1.jsonl is damaged, {reason}",)
+    damage = ingest(paths).damaged
+    assert len(damage) == 1
+    assert f"r1.1.jsonl is damaged, {reason}" in damage[0]
 
 
 def test_a_run_that_died_is_interrupted_and_one_that_lives_is_running(

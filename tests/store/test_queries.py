@@ -48,22 +48,30 @@ def test_results_are_means_over_test_episodes_of_finished_runs_alone(
     with RunLock(paths, "alive"):
         frame = results(paths)
     columns = ("run_id", "eval_dataset", "score", "score_sd", "loss", "episodes", "incomplete")
-    sd = math.sqrt(5 / 3) / 1000  # of 0, 1, 2, 3 and of 4, 5, 6, 7 thousandths
+    sd = pytest.approx(math.sqrt(5 / 3) / 1024)  # of 0 to 3 and of 4 to 7
     assert frame.select(columns).rows() == [
         (
             "done",
             "cub",
-            0.0055,
+            5.5 / 1024,
             sd,
             pytest.approx(sum(1 / i for i in range(5, 9)) / 4),
             4,
             "cub: 100 of 200 classes",
         ),
-        ("done", "mini", 0.0015, sd, pytest.approx(sum(1 / i for i in range(1, 5)) / 4), 4, None),
+        (
+            "done",
+            "mini",
+            1.5 / 1024,
+            sd,
+            pytest.approx(sum(1 / i for i in range(1, 5)) / 4),
+            4,
+            None,
+        ),
     ]
     own = run_results(paths, "done")
     assert own["eval_dataset"].to_list() == ["mini", "cub"]
-    assert own["half_width"].to_list() == pytest.approx([1.96 * sd / 2] * 2)
+    assert own["half_width"].to_list() == pytest.approx([0.98 * math.sqrt(5 / 3) / 1024] * 2)
     assert run_results(paths, "failed").is_empty()
 
 
@@ -132,11 +140,11 @@ def test_running_times_sum_phases_and_learning_curves_average_windows(
     run.write(paths, run.whole(train_tasks=800))  # windows of 4 tasks
     times = sql(paths, "SELECT train_seconds, validation_seconds, test_seconds, seconds, score"
                 " FROM running_times")  # fmt: skip
-    assert times.rows() == [(60.0, 6.0, 7.0, 73.0, 0.0015)]
+    assert times.rows() == [(60.0, 6.0, 7.0, 73.0, 1.5 / 1024)]
     curve = sql(paths, "SELECT phase, step, tasks, score, best FROM learning_curves ORDER BY ALL")
     assert curve.rows() == [
-        ("train", 0, 4, 0.0015, None),
-        ("train", 1, 8, 0.0055, None),
+        ("train", 0, 4, 1.5 / 1024, None),
+        ("train", 1, 8, 5.5 / 1024, None),
         ("validation", 0, 0, 0.2, True),
     ]
 
@@ -144,14 +152,15 @@ def test_running_times_sum_phases_and_learning_curves_average_windows(
 def test_runs_that_differ_in_seed_or_data_alone_share_their_settings_hash(
     paths: StorePaths, fake_run: Any
 ) -> None:
-    for run_id, spec in {
+    specs: dict[str, dict[str, Any]] = {
         "a": {},
         "b": {"seed": 3},
         "c": {"eval_datasets": ["mini"], "fingerprints": {"mini": "other"}},
         "d": {"hyperparameters": {"inner_lr": 0.02}},
         "e": {"queries": 15},
         "f": {"precision": "bfloat16"},
-    }.items():
+    }
+    for run_id, spec in specs.items():
         run = fake_run(run_id)
         run.write(paths, [run.started(**spec)])
     hashes = list_runs(paths).sort("run_id")["settings_hash"].to_list()
@@ -161,8 +170,9 @@ def test_runs_that_differ_in_seed_or_data_alone_share_their_settings_hash(
     assert values.rows()[0] == ("d", "algorithm", "inner_lr", "0.02")
 
 
-@pytest.fixture
-def one_run(paths: StorePaths, fake_run: Any) -> StorePaths:
+@pytest.fixture(scope="module")
+def one_run(tmp_path_factory: pytest.TempPathFactory, fake_run: Any) -> StorePaths:
+    paths = StorePaths(tmp_path_factory.mktemp("store") / "runs.duckdb")
     run = fake_run()
     run.write(paths, run.whole())
     ingest(paths)
@@ -175,7 +185,7 @@ def test_any_query_is_answered(one_run: StorePaths) -> None:
         "select eval_dataset, median(score) from episodes where phase = 'test' group by all"
         " order by all; -- a comment",
     )
-    assert frame.rows() == [("cub", 0.0055), ("mini", 0.0015)]
+    assert frame.rows() == [("cub", 5.5 / 1024), ("mini", 1.5 / 1024)]
     assert sql(one_run, "with a as (from runs) select count(*) from a").rows() == [(1,)]
     assert "episodes" in sql(one_run, "show tables")["name"]
     assert sql(one_run, "select 1 as a, 2 as a").rows() == [(1, 2)]

@@ -1,0 +1,1 @@
+"""What people read: frames turned into tables."""

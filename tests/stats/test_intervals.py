@@ -1,0 +1,90 @@
+"""Intervals against closed forms: the bootstrap distribution of a median is known exactly."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats  # type: ignore[import-untyped]
+
+from mlbench.stats.intervals import mean_interval, median_interval
+
+VALUES = st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=12)
+
+
+def exact_ends(n: int, confidence: float) -> tuple[int, int]:
+    """Return which order statistics (from 0) end the bootstrap interval of a median; n is odd.
+
+    The median of a resample is at most the k-th smallest value if (n + 1) / 2 of its draws are;
+    each is with probability k / n (Efron, 1982, section 10.3).
+    """
+    ranks = np.arange(1, n + 1)
+    below = stats.binom.sf((n - 1) // 2, n, ranks / n)
+    tail = (1 - confidence) / 2
+    return int(np.argmax(below > tail)), int(np.argmax(below > 1 - tail))
+
+
+@pytest.mark.parametrize("n", [3, 5, 7, 11, 19])  # no tie of a tail with 2.5 %
+def test_the_interval_of_a_median_ends_at_the_exact_order_statistics(n: int) -> None:
+    values = np.random.default_rng(n).normal(size=n)
+    ordered = np.sort(values)
+    low, high = exact_ends(n, 0.95)
+    interval = median_interval(values.tolist())
+    assert (interval.centre, interval.n) == (np.median(values), n)
+    assert interval.low == ordered[low]
+    assert interval.high == ordered[high]
+
+
+def test_few_runs_give_their_whole_range() -> None:
+    interval = median_interval([0.3, 0.1, 0.2, 0.5, 0.4])
+    assert (interval.low, interval.centre, interval.high) == (0.1, 0.3, 0.5)
+
+
+def test_the_interval_covers_the_true_median_as_often_as_it_says() -> None:
+    n, rounds = 11, 4000
+    low, high = exact_ends(n, 0.95)
+    exact = stats.binom.cdf(high, n, 0.5) - stats.binom.cdf(low, n, 0.5)
+    ordered = np.sort(np.random.default_rng(0).exponential(size=(rounds, n)), axis=1)
+    covered = (ordered[:, low] <= math.log(2)) & (math.log(2) <= ordered[:, high])
+    assert covered.mean() == pytest.approx(exact, abs=0.02)
+    assert exact > 0.93
+    some = [median_interval(row.tolist()) for row in ordered[:5]]
+    assert [i.low for i in some] == ordered[:5, low].tolist()
+
+
+@settings(max_examples=30, deadline=None)
+@given(VALUES)
+def test_an_interval_holds_its_centre_and_lies_within_the_values(values: list[float]) -> None:
+    interval = median_interval(values)
+    assert interval.low is not None
+    assert interval.high is not None
+    assert min(values) <= interval.low <= interval.centre <= interval.high <= max(values)
+    assert median_interval(values) == interval
+
+
+def test_equal_values_have_an_interval_of_no_width() -> None:
+    interval = median_interval([0.25] * 7)
+    assert (interval.low, interval.centre, interval.high) == (0.25, 0.25, 0.25)
+
+
+@pytest.mark.parametrize("function", [median_interval, mean_interval])
+def test_one_value_and_values_that_are_not_finite_have_no_interval(function: object) -> None:
+    assert callable(function)
+    one = function([0.5])
+    assert (one.centre, one.low, one.high, one.n) == (0.5, None, None, 1)
+    odd = function([0.5, math.nan, 0.7])
+    assert math.isnan(odd.centre)
+    assert (odd.low, odd.high, odd.n) == (None, None, 3)
+    with pytest.raises(ValueError, match="of no values"):
+        function([])
+
+
+def test_the_interval_of_a_mean_is_that_of_few_shot_papers() -> None:
+    interval = mean_interval([1.0, 2.0, 3.0, 4.0])
+    half_width = 1.96 * stats.sem([1.0, 2.0, 3.0, 4.0])
+    assert interval.centre == 2.5
+    assert interval.high == pytest.approx(2.5 + half_width)
+    assert interval.low == pytest.approx(2.5 - half_width)

@@ -1,0 +1,133 @@
+"""What may be pooled is, and nothing else."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+import pytest
+
+from mlbench.stats.summary import latest, summarise
+
+BASE: dict[str, Any] = {
+    "run_id": "r",
+    "algorithm": "maml",
+    "train_dataset": "mini",
+    "eval_dataset": "cub",
+    "kind": "classification",
+    "ways": 5,
+    "shots": 1,
+    "queries": 16,
+    "seed": 0,
+    "protocol": "corrected",
+    "budget": "paper",
+    "train_tasks": 60_000,
+    "validation_tasks": 600,
+    "validate_every": 2_500,
+    "test_tasks": 600,
+    "precision": "float32",
+    "score": 0.5,
+    "nan_episodes": 0,
+    "incomplete": None,
+    "train_fingerprint": "f-mini",
+    "eval_fingerprint": "f-cub",
+    "settings_hash": "5e77",
+    "finished": datetime(2026, 11, 23, 5),  # noqa: DTZ001
+}
+SETTINGS_SCHEMA = ["run_id", "part", "name", "value"]
+NO_SETTINGS = pl.DataFrame(schema=dict.fromkeys(SETTINGS_SCHEMA, pl.String))
+
+
+def frame(*rows: dict[str, Any]) -> pl.DataFrame:
+    schema = {"incomplete": pl.String, "ways": pl.Int64}
+    return pl.DataFrame([BASE | row for row in rows], schema_overrides=schema)
+
+
+def test_runs_that_differ_in_seed_are_pooled_to_their_median() -> None:
+    runs = [
+        {"run_id": f"r{i}", "seed": i, "score": score} for i, score in enumerate([0.1, 0.9, 0.4])
+    ]
+    summary = summarise(frame(*runs), NO_SETTINGS)
+    row = summary.row(0, named=True)
+    assert len(summary) == 1
+    assert (row["runs"], row["score"], row["low"], row["high"]) == (3, 0.4, 0.1, 0.9)
+    assert row["settings"] == ""
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("protocol", "released"),
+        ("budget", "quick"),
+        ("train_tasks", 40_000),
+        ("precision", "bfloat16"),
+        ("queries", 15),
+        ("incomplete", "mini: 60 of 600 images a class"),
+        ("train_fingerprint", "other"),
+        ("eval_fingerprint", "other"),
+        ("settings_hash", "0dd"),
+        ("shots", 5),
+        ("ways", 20),
+        ("ways", None),
+        ("algorithm", "turtle"),
+        ("eval_dataset", "mini"),
+        ("kind", "regression"),
+    ],
+)
+def test_runs_that_differ_in_anything_else_are_not_pooled(column: str, value: Any) -> None:
+    summary = summarise(
+        frame({"run_id": "a"}, {"run_id": "b", "seed": 1, column: value}), NO_SETTINGS
+    )
+    assert summary["runs"].to_list() == [1, 1]
+    assert summary["low"].to_list() == [None, None]
+
+
+def test_of_a_seed_that_was_run_again_the_last_run_counts() -> None:
+    later = datetime(2026, 11, 24)  # noqa: DTZ001
+    results = frame(
+        {"run_id": "b", "score": 0.7, "finished": later},
+        {"run_id": "a", "score": 0.1},
+        {"run_id": "c", "seed": 1, "score": 0.3},
+    )
+    assert sorted(latest(results)["run_id"]) == ["b", "c"]
+    assert summarise(results, NO_SETTINGS)["score"].to_list() == [0.5]
+
+
+def test_rows_that_would_look_alike_say_in_what_they_differ() -> None:
+    results = frame(
+        {"run_id": "a"},
+        {"run_id": "b", "settings_hash": "0dd"},
+        {"run_id": "c", "train_fingerprint": "f-other"},
+        {"run_id": "d", "shots": 5, "settings_hash": "f1f5"},
+    )
+    values = {"a": ("0.01", "5"), "b": ("0.05", "5"), "c": ("0.01", "5"), "d": ("0.3", "5")}
+    hyperparameters = pl.DataFrame(
+        [
+            (run, "algorithm", name, value)
+            for run, pair in values.items()
+            for name, value in zip(("inner_lr", "steps"), pair, strict=True)
+        ],
+        schema=SETTINGS_SCHEMA,
+        orient="row",
+    )
+    summary = summarise(results, hyperparameters)
+    assert dict(summary.select("settings_hash", "settings").rows()[-1:]) == {"f1f5": ""}
+    assert sorted(summary["settings"]) == [
+        "",
+        "data of mini=f-mini, inner_lr=0.01",
+        "data of mini=f-mini, inner_lr=0.05",
+        "data of mini=f-other, inner_lr=0.01",
+    ]
+
+
+def test_rows_of_equal_settings_but_unequal_hash_are_told_apart_by_it() -> None:
+    results = frame({"run_id": "a"}, {"run_id": "b", "settings_hash": "0dd"})
+    summary = summarise(results, NO_SETTINGS)
+    assert sorted(summary["settings"]) == ["settings=0dd", "settings=5e77"]
+
+
+def test_no_results_give_an_empty_summary_with_its_columns() -> None:
+    summary = summarise(frame({}).clear(), NO_SETTINGS)
+    assert summary.is_empty()
+    assert {"score", "low", "high", "runs", "settings"} <= set(summary.columns)
