@@ -33,6 +33,7 @@ MOST_STROKES = 5
 GRID = 4  # points a side, from which strokes start and at which they end
 PIECES = 8  # straight pieces that stand for one curve
 HALF_WIDTH = 0.62  # of the grid, in the plane from -1 to 1
+CHALK = 0.3  # part of the images that are light on dark
 BENDS = (0.0, 0.0, 0.22, -0.22, 0.45, -0.45)  # how far a stroke bulges, in parts of its length
 
 
@@ -61,6 +62,8 @@ class Glyphs(GeneratedImages):
         half = as_pixels(dice.between(0.05, 0.1))
         ink = coverage(half - distance(polylines(curves), size), 2 / size)
         paper, tone = dice.between(0.55, 1.0), dice.between(0.0, 0.35)
+        chalk = dice.take(1) < CHALK
+        paper, tone = np.where(chalk, tone, paper), np.where(chalk, paper, tone)
         picture = np.zeros((stop - start, 3, size, size), dtype=np.float32)
         for value, cover in ((paper, np.ones_like(ink)), (tone, ink)):
             tint = colour(dice.take(1), dice.between(0.0, 0.35), value)
@@ -83,14 +86,18 @@ def glyph(seed: int, number: int) -> Glyph:
             start = ends[int(which * len(ends))]
         end = _grid_point(rest[1])
         while np.abs(end - start).max() < 2.5 * HALF_WIDTH / (GRID - 1):
-            rest[1] = (rest[1] + 7 / GRID**2) % 1  # 7 and 16 share no factor: every point's turn comes
+            rest[1] = (
+                rest[1] + 7 / GRID**2
+            ) % 1  # 7 and 16 share no factor: every point's turn comes
             end = _grid_point(rest[1])
         chord = end - start
         across = np.array((-chord[1], chord[0]))
         bends = [BENDS[int(u * len(BENDS))] for u in rest[2:4]]
         if rest[4] < 0.7:  # an arc rather than an S
             bends[1] = bends[0]
-        controls = [start + chord * t + across * b for t, b in zip((1 / 3, 2 / 3), bends, strict=True)]
+        controls = [
+            start + chord * t + across * b for t, b in zip((1 / 3, 2 / 3), bends, strict=True)
+        ]
         strokes.append((start, *controls, end))
         ends += [start, end, sum((start, *controls, end)) / 4]
     return Glyph(np.array(strokes))
@@ -113,7 +120,10 @@ def posed(curves: Numbers, dice: Dice) -> Numbers:
     slant, wide, tall = dice.around(0.0, 0.3), dice.between(0.7, 1.1), dice.between(0.7, 1.1)
     x, y = (curves[..., i].reshape(len(curves), -1) for i in range(2))
     x, y = wide * (x + slant * y), tall * y
-    moved = (cosine * x - sine * y + dice.around(0.0, 0.3), sine * x + cosine * y + dice.around(0.0, 0.3))
+    moved = (
+        cosine * x - sine * y + dice.around(0.0, 0.3),
+        sine * x + cosine * y + dice.around(0.0, 0.3),
+    )
     return np.stack(moved, axis=-1).reshape(curves.shape)
 
 

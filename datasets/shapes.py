@@ -78,7 +78,9 @@ class Shapes(GeneratedImages):
         depth = sampled(shape.depth, u, v)
         tone = TEXTURES[shape.texture](u, v, depth, pixel, shape.tuning)
         first, second = tones(shape.hues, dice)
-        surface = mix(*(rgb.astype(np.float32)[:, :, None, None] for rgb in (first, second)), tone[:, None])
+        surface = mix(
+            *(rgb.astype(np.float32)[:, :, None, None] for rgb in (first, second)), tone[:, None]
+        )
         picture = mix(picture, surface, coverage(depth, pixel)[:, None])
         light = 1 + as_pixels(dice.around(0.0, 0.3)) * u
         strength = as_pixels(dice.between(0.02, 0.1))
@@ -162,7 +164,10 @@ def depth_map(corners: Numbers) -> Pixels:
     along = np.clip((wx * ex + wy * ey) / (ex * ex + ey * ey), 0, 1)
     dx, dy = wx - ex * along, wy - ey * along
     distance = np.sqrt((dx * dx + dy * dy).min(axis=0))
-    upward, downward = (ay <= axis[:, None]) & (axis[:, None] < by), (by <= axis[:, None]) & (axis[:, None] < ay)
+    upward, downward = (
+        (ay <= axis[:, None]) & (axis[:, None] < by),
+        (by <= axis[:, None]) & (axis[:, None] < ay),
+    )
     left = ex * wy > ey * wx
     inside = np.logical_xor.reduce((upward & left) | (downward & ~left), axis=0)
     return np.where(inside, distance, -distance)
@@ -267,7 +272,9 @@ def wave(x: Pixels) -> Pixels:
 
 def bands(x: Pixels, frequency: float, duty: float, pixel: Pixels) -> Pixels:
     """Return stripes across x, ``frequency`` to a unit, a part ``duty`` of each period dark."""
-    return coverage((wave(x * np.float32(frequency)) - np.float32(duty / 2)) / np.float32(frequency), pixel)
+    return coverage(
+        (wave(x * np.float32(frequency)) - np.float32(duty / 2)) / np.float32(frequency), pixel
+    )
 
 
 def oriented(u: Pixels, v: Pixels, p: float) -> tuple[Pixels, Pixels]:
@@ -335,7 +342,20 @@ def shaded(u: Pixels, v: Pixels, depth: Pixels, pixel: Pixels, p: Numbers) -> Pi
 
 OUTLINES: dict[str, Callable[[Numbers], Numbers]] = {
     family.__name__: family
-    for family in (polygon, star, ellipse, rounded, gear, flower, crescent, cross, arrow, corner, drop, bolt)
+    for family in (
+        polygon,
+        star,
+        ellipse,
+        rounded,
+        gear,
+        flower,
+        crescent,
+        cross,
+        arrow,
+        corner,
+        drop,
+        bolt,
+    )
 }
 TEXTURES: dict[str, Texture] = {
     family.__name__: family

@@ -51,7 +51,7 @@ class Counter:
     def __init__(self, experiment: Experiment) -> None:
         self.spec = experiment.spec
         self.phase = ""
-        self.began = monotonic()
+        self.began = self.latest = monotonic()
         self.first = 0
         self.done = 0
         self.total = 0
@@ -60,12 +60,14 @@ class Counter:
         """Take an event in; return whether it begins a phase."""
         from mlbench.run.events import Episodes
 
+        before, self.latest = self.latest, monotonic()
         if not isinstance(event, Episodes):
             return False
         name = f"{event.phase} {event.eval_dataset}"
         begins = name != self.phase or event.first == 0
         if begins:
-            self.phase, self.began, self.first = name, monotonic(), event.first
+            # what this event tells of took place since the one before it
+            self.phase, self.began, self.first = name, before, event.first
             budget = self.spec.budget
             self.total = {
                 "train": budget.train_tasks,

@@ -65,7 +65,7 @@ COUNT = click.IntRange(min=1)
     help="Of the arithmetic.",
 )
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, ...")
-@click.option("--threads", type=COUNT, help="CPU threads.  [default: all cores]")
+@click.option("--threads", type=COUNT, help="CPU threads.  [default: all cores; regression: 1]")
 @click.option(
     "--engine",
     type=click.Choice(["auto", "loop", "stacked", "mixed"]),
@@ -111,7 +111,6 @@ def command(
     from mlbench.store.paths import StorePaths
 
     paths = StorePaths(database)
-    execution = choose_execution(device, threads, engine)
     experiments = [
         prepare(
             Request(
@@ -125,6 +124,8 @@ def command(
         )
         for one in (seeds or (seed or 0,))
     ]
+
+    execution = choose_execution(experiments[0].spec.kind, device, threads, engine)
 
     def tell(line: str) -> None:
         click.echo(line, err=True)

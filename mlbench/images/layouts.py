@@ -31,11 +31,13 @@ class Listing:
         images: Files by class; classes without any are left out.
         splits: The split of each class, where the layout says so.
         absent: Files that an index names and that are not there.
+        indexed: Whether an index names every image, so that none can be missed unnoticed.
     """
 
     images: dict[str, list[Path]] = field(default_factory=dict)
     splits: dict[str, Split] = field(default_factory=dict)
     absent: list[Path] = field(default_factory=list)
+    indexed: bool = False
 
     @property
     def count(self) -> int:
@@ -82,7 +84,7 @@ def read_csv(root: Path) -> Listing | None:
     images = root / "images"
     if not found or not images.is_dir():
         return None
-    listing = Listing()
+    listing = Listing(indexed=True)
     for split, path in found:
         labels: dict[str, str] = {}
         for file, name in _rows(path):

@@ -25,12 +25,15 @@ class Originals(NamedTuple):
         root: The folder that holds them.
         listing: Themselves, by class.
         missing: What they lack, in a few words.
+        chosen: Whether they are a selection on purpose: of every class, and all that their own
+            index names.
     """
 
     layout: Layout
     root: Path
     listing: Listing
     missing: str | None
+    chosen: bool
 
 
 def find_originals(data: type[PackedImages], root: Path) -> Originals:
@@ -57,7 +60,9 @@ def find_originals(data: type[PackedImages], root: Path) -> Originals:
         example = f": {listing.absent[0]} is absent" if listing.absent else ""
         raise DataError(f"{root} has {layout.name}, but no images{example}; get {data.obtain}")
     _refuse_strangers(data, root, listing)
-    return Originals(layout, root, listing, _missing(data, listing))
+    every_class = len(listing.images) == len(data.classes)
+    chosen = listing.indexed and not listing.absent and every_class
+    return Originals(layout, root, listing, _missing(data, listing), chosen)
 
 
 def damaged(path: Path, err: BaseException) -> DataError:

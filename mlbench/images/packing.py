@@ -50,7 +50,8 @@ def add(
     Args:
         data: Which data set.
         originals: Its images.
-        partial: Accept an incomplete data set.
+        partial: Accept an incomplete data set; a selection with an index of its own needs no
+            leave, and is called incomplete all the same.
         replace: Take the place of other content of that name.
         advance: Told how many more images are packed.
 
@@ -58,7 +59,7 @@ def add(
         DataError: The data are incomplete or damaged, or other content has the name.
     """
     missing = originals.missing
-    if missing is not None and not partial:
+    if missing is not None and not partial and not originals.chosen:
         absent = originals.listing.absent
         example = f" ({absent[0]} is listed and absent)" if absent else ""
         raise DataError(

@@ -131,6 +131,18 @@ def test_an_incomplete_data_set_needs_partial_and_the_command_is_given(
     assert pack(tiny, tree, partial=True).manifest.missing == "11 of 12 images"
 
 
+def test_a_selection_with_its_own_index_needs_no_leave_but_is_called_incomplete(
+    tiny: Tiny, table: Path
+) -> None:
+    index = table / "train.csv"
+    lines = index.read_text().splitlines()
+    index.write_text("\n".join(line for line in lines if line != lines[1]))
+    assert pack(tiny, table).manifest.missing == "11 of 12 images"
+    index.write_text("\n".join([*lines, "absent.png,ant"]))
+    with pytest.raises(DataError, match=r"absent\.png is listed and absent.* --partial$"):
+        pack(tiny, table)
+
+
 def test_other_content_is_refused_unless_it_is_to_be_replaced(
     tiny: Tiny, tree: Path, home: Path, draw: Draw
 ) -> None:
