@@ -74,7 +74,7 @@ def block_uniforms(key: bytes, start: int, stop: int, width: int) -> NDArray[np.
     bits = np.random.Philox(key=np.frombuffer(key, dtype=np.uint64), counter=start * counts)
     words = bits.random_raw((stop - start) * counts * WORDS_PER_COUNT)
     rows = np.asarray(words, dtype=np.uint64).reshape(stop - start, -1)[:, :width]
-    return (rows >> np.uint64(11)) * 2.0**-53
+    return (rows >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def choose(uniforms: NDArray[np.float64], population: NDArray[np.int64]) -> NDArray[np.int64]:

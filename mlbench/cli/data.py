@@ -32,7 +32,9 @@ def command() -> None:
 @command.command()
 @click.argument("name")
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--partial", is_flag=True, help="Accept classes or files that are missing; results say so.")
+@click.option(
+    "--partial", is_flag=True, help="Accept classes or files that are missing; results say so."
+)
 @click.option("--replace", is_flag=True, help="Take the place of other content of that name.")
 @form_options
 def add(name: str, path: Path, partial: bool, replace: bool, form: Form) -> None:

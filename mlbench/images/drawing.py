@@ -2,8 +2,8 @@
 
 Pixels see additions, subtractions, multiplications, divisions, square roots, comparisons and
 roundings only, one array operation at a time: IEEE 754 fixes the result of each, so neither the
-vector width nor the C library shows. A sine of a parameter does pass through the C library; it is
-rounded to a grid that is far coarser than any two libraries' disagreement (:func:`settled`).
+width of vectors nor the C library shows. Sine, cosine and powers of parameters do pass through the
+C library; they are rounded to a grid far coarser than its last digit (:func:`settled`).
 
 A picture is a function of the plane, a square from -1 to 1 with y downwards; an image samples it
 at the centres of its pixels, so the same picture can be had at any size.
@@ -20,7 +20,7 @@ from mlbench.episodes import block_uniforms
 
 Numbers = NDArray[np.float64]
 Pixels = NDArray[np.float32]
-GRAIN = 28  # grains of the noise a side: one a pixel at the usual size
+GRAIN = 28  # grains of noise a side: one a pixel at the usual size
 
 
 def key_of(*words: str | int) -> bytes:
@@ -29,20 +29,20 @@ def key_of(*words: str | int) -> bytes:
 
 
 class Dice:
-    """Random numbers, taken column by column: row i belongs to block ``start + i`` of a key.
+    """Random numbers by column, each given once: row i belongs to block ``start + i`` of a key.
 
     Args:
         key: As :func:`key_of` returns it.
         start: The first block.
         stop: One past the last block.
-        width: Numbers per block. Part of what the numbers are, so a constant of the picture.
+        width: Numbers per block; of another width, the numbers are others.
     """
 
     def __init__(self, key: bytes, start: int, stop: int, width: int) -> None:
         self.left = block_uniforms(key, start, stop, width)
 
     def take(self, columns: int) -> Numbers:
-        """Return numbers in [0, 1), ``(rows, columns)``, that nobody else is given."""
+        """Return numbers in [0, 1), ``(rows, columns)``."""
         if columns > self.left.shape[1]:
             raise ValueError(f"{self.left.shape[1]} numbers a row are left, not {columns}")
         taken, self.left = self.left[:, :columns], self.left[:, columns:]
@@ -53,13 +53,14 @@ class Dice:
         return low + (high - low) * self.take(columns)
 
     def around(self, centre: float, spread: float, columns: int = 1) -> Numbers:
-        """Return numbers around a centre, denser near it and never further than ``spread``."""
+        """Return numbers within ``spread`` of a centre, rarer far from it, ``(rows, columns)``."""
         return centre + spread * (self.take(columns) + self.take(columns) - 1)
 
 
 def settled(numbers: Numbers) -> Numbers:
     """Return the numbers rounded to multiples of 2^-20."""
-    return np.round(numbers * 2.0**20) / 2.0**20
+    rounded: Numbers = np.round(numbers * 2.0**20) / 2.0**20
+    return rounded
 
 
 def turn(angle: Numbers) -> tuple[Numbers, Numbers]:
@@ -68,14 +69,26 @@ def turn(angle: Numbers) -> tuple[Numbers, Numbers]:
     return settled(np.cos(radians)), settled(np.sin(radians))
 
 
-def as_pixels(numbers: Numbers) -> Pixels:
-    """Return one number per image, ``(n,)`` or ``(n, 1)``, to go with ``(n, height, width)``."""
-    return numbers.astype(np.float32).reshape(-1, 1, 1)
-
-
 def centres(size: int) -> Pixels:
     """Return where the centres of a row of pixels lie between -1 and 1, ``(size,)``."""
     return ((2 * np.arange(size) + 1) / size - 1).astype(np.float32)
+
+
+def as_pixels(numbers: Numbers) -> Pixels:
+    """Return a number per image, ``(n, 1)``, as ``(n, 1, 1)``: it goes with all its pixels."""
+    return numbers.astype(np.float32)[:, :, None]
+
+
+def as_colour(rgb: Numbers) -> Pixels:
+    """Return a colour per image, ``(n, 3)``, as ``(n, 3, 1, 1)``: it goes with all its pixels."""
+    return rgb.astype(np.float32)[:, :, None, None]
+
+
+def colour(hue: Numbers, saturation: Numbers, value: Numbers) -> Numbers:
+    """Return red, green and blue, ``(n, 3)``, of ``(n, 1)`` each; hue counts in turns."""
+    sector = np.mod(np.array((5.0, 3.0, 1.0)) + 6 * hue, 6.0)
+    rgb: Numbers = value - value * saturation * np.clip(np.minimum(sector, 4 - sector), 0, 1)
+    return rgb
 
 
 def coverage(depth: Pixels, pixel: Pixels | float) -> Pixels:
@@ -85,27 +98,17 @@ def coverage(depth: Pixels, pixel: Pixels | float) -> Pixels:
         depth: Distance to the edge, positive inside.
         pixel: The width of a pixel, in the same unit.
     """
-    return np.clip(depth / pixel + np.float32(0.5), 0, 1)
+    inside: Pixels = np.clip(depth / pixel + np.float32(0.5), 0, 1)
+    return inside
 
 
 def mix(below: Pixels, above: Pixels, cover: Pixels) -> Pixels:
-    """Return ``above`` laid over ``below`` where ``cover`` is 1, and in between elsewhere."""
+    """Return ``above`` where ``cover`` is 1, ``below`` where it is 0, and in between elsewhere."""
     return below + (above - below) * cover
 
 
-def colour(hue: Numbers, saturation: Numbers, value: Numbers) -> Numbers:
-    """Return red, green and blue, ``(n, 3)``, of ``(n, 1)`` each; hue counts in turns."""
-    sector = np.mod(np.array((5.0, 3.0, 1.0)) + 6 * hue, 6.0)
-    return value - value * saturation * np.clip(np.minimum(sector, 4 - sector), 0, 1)
-
-
-def painted(below: Pixels, rgb: Numbers, cover: Pixels) -> Pixels:
-    """Return ``(n, 3, height, width)`` with a colour, ``(n, 3)``, laid over it."""
-    return mix(below, rgb.astype(np.float32)[:, :, None, None], cover[:, None])
-
-
 def grain(dice: Dice, size: int) -> Pixels:
-    """Return noise in [-1, 1) of a fixed fineness, ``(n, size, size)``: a lattice, interpolated."""
+    """Return noise in [-1, 1), ``(n, size, size)``: a lattice of fixed fineness, interpolated."""
     lattice = dice.between(-1, 1, GRAIN * GRAIN).astype(np.float32).reshape(-1, GRAIN, GRAIN)
     place = np.clip((centres(size) + 1) * np.float32(GRAIN / 2) - np.float32(0.5), 0, GRAIN - 1)
     cell = np.minimum(place.astype(np.int64), GRAIN - 2)

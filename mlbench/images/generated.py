@@ -56,14 +56,10 @@ class GeneratedImages(ImageDataset):
 
     def numbers(self, split: Split) -> range:
         """Return which classes make a split."""
-        sizes = self.options.train_classes, self.options.validation_classes
-        starts = dict(zip(SPLITS, (0, sizes[0], sum(sizes)), strict=True))
-        count = {
-            "train": self.options.train_classes,
-            "validation": self.options.validation_classes,
-            "test": self.options.test_classes,
-        }[split]
-        return range(starts[split], starts[split] + count)
+        options = self.options
+        sizes = options.train_classes, options.validation_classes, options.test_classes
+        place = SPLITS.index(split)
+        return range(sum(sizes[:place]), sum(sizes[: place + 1]))
 
     @property
     def input_shape(self) -> tuple[int, ...]:

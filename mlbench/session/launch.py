@@ -85,7 +85,9 @@ def resume(
     spec = RunSpec.from_record(dict(first.spec))
     origin = first.provenance
     engine: EngineName = origin["engine"] or "auto"  # type: ignore[assignment]
-    execution = choose_execution(device or origin["device"], threads or origin["threads"], engine)
+    execution = choose_execution(
+        spec.kind, device or origin["device"], threads or origin["threads"], engine
+    )
     return drive(Attempt(restore(spec), execution, paths, run_id), observer, tell)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import polars as pl
 import pytest
 
 from mlbench.errors import StoreBusyError, StoreError, StoreReadOnlyError
@@ -74,6 +75,27 @@ def test_a_database_that_does_not_exist_reads_as_an_empty_one(paths: StorePaths)
         "runs.duckdb",
         "runs.duckdb.lock",
     ]
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_reader_sees_neither_files_nor_variables_and_cannot_change_that(
+    paths: StorePaths, there: bool
+) -> None:
+    if there:
+        with write(paths):
+            pass
+    recipes = pl.DataFrame({"name": ["soup"]})
+    (paths.database.parent / "recipes.csv").write_text("name\nsoup\n")
+    with read(paths) as connection:
+        for query in (
+            "FROM recipes",
+            f"FROM '{paths.database.parent}/recipes.csv'",
+            "SET enable_external_access = true",
+            f"ATTACH '{paths.database.parent}/other.duckdb'",
+        ):
+            with pytest.raises(duckdb.Error):
+                connection.execute(query)
+    assert recipes.height == 1
 
 
 def test_a_held_database_is_waited_for_and_its_holder_named(

@@ -227,6 +227,18 @@ def test_a_resumed_run_counts_the_tasks_that_were_not_superseded(
             assert rows(paths, "SELECT tasks_trained, status FROM runs") == [(tasks, "running")]
 
 
+def test_a_resumed_run_counts_its_tasks_whatever_the_portions(
+    paths: StorePaths, fake_run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingesting, "BATCH_BYTES", 1)
+    run = fake_run()
+    run.write(paths, [run.started(), run.episodes(0, 100)])
+    again = run.resumed(40)
+    again.write(paths, [again.started(), again.episodes(0, 5, "test")])
+    ingest(paths)
+    assert rows(paths, "SELECT tasks_trained FROM runs") == [(40,)]
+
+
 def test_the_database_is_rebuilt_from_the_journals(paths: StorePaths, fake_run: Any) -> None:
     for journal in scenario(fake_run):
         append(paths, *journal)
@@ -349,7 +361,7 @@ from mlbench.store import ingest as ingesting
 from mlbench.store.paths import StorePaths
 
 paths, where, portions = StorePaths(Path(sys.argv[1])), sys.argv[2], int(sys.argv[3])
-store = ingesting.Portion.store
+store, insert = ingesting.Portion.store, ingesting.Batch.insert
 
 def die(*arguments):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -363,9 +375,15 @@ def store_or_die(portion, connection):
         store(portion, connection)
     die()
 
+def insert_and_die(batch, connection):
+    insert(batch, connection)
+    die()
+
 ingesting.BATCH_BYTES = 2000
 if where == "after":
     ingesting.damages = die
+elif where == "halfway":
+    ingesting.Batch.insert = insert_and_die
 else:
     ingesting.Portion.store = store_or_die
 ingesting.ingest(paths)
@@ -379,7 +397,7 @@ def long_run(paths: StorePaths, fake_run: Any, run_id: str, episodes: int) -> No
 
 
 @pytest.mark.parametrize(
-    ("where", "count"), [("before", 1), ("within", 1), ("within", 3), ("after", 0)]
+    ("where", "count"), [("before", 1), ("halfway", 1), ("within", 1), ("within", 3), ("after", 0)]
 )
 def test_an_ingester_killed_at_any_point_leaves_nothing_half_done(
     paths: StorePaths, fake_run: Any, where: str, count: int

@@ -1,0 +1,263 @@
+"""``mlbench run`` and ``mlbench resume``: what they print, and what they refuse."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+from click.testing import CliRunner, Result
+
+from mlbench.cli import main
+from mlbench.store.paths import StorePaths
+from mlbench.store.queries import list_runs, sql
+
+SMALL = (
+    *("--queries", "6", "--train-tasks", "12", "--val-tasks", "4"),
+    *("--val-every", "6", "--test-tasks", "5", "--set", "train_steps=1"),
+)
+SINE = ("run", "maml", "--train", "sine", *SMALL)
+Call = Callable[..., Result]
+
+DIVIDES_BY_ZERO = """
+from mlbench.inner import GradientBased, UpdateRule
+
+class Rule(UpdateRule):
+    def start(self, meta, theta): return None
+    def step(self, meta, state, theta, gradient, loss, t): return theta * (1 // t), None
+
+class Broken(GradientBased):
+    "Divides by zero."
+    name = "broken"
+    paper = "none"
+    Rule = Rule
+"""
+WRONG_SHAPE = DIVIDES_BY_ZERO.replace("theta * (1 // t)", "theta[:7]")
+NOTHING_BUT_NAN = DIVIDES_BY_ZERO.replace("theta * (1 // t)", "theta * float('nan')")
+HOLD = """
+import duckdb, sys
+connection = duckdb.connect(sys.argv[1])
+connection.execute("create table if not exists held (x int)")
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def mlbench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> Result:
+        return CliRunner().invoke(main, arguments)
+
+    return call
+
+
+def the_error(result: Result, code: int) -> str:
+    """Return the one line of an error; narration may come before it."""
+    assert result.exit_code == code, result.output
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
+    assert result.stderr.splitlines()[-1] == line
+    assert "Traceback" not in result.stderr
+    return line
+
+
+def store() -> StorePaths:
+    return StorePaths(Path("runs.duckdb"))
+
+
+def test_a_run_prints_its_result_and_what_to_type_next(mlbench: Call) -> None:
+    result = mlbench(*SINE)
+    assert result.exit_code == 0
+    assert re.search(r"^sine +\d+\.\d{3} ± \d+\.\d{3} +5 +\d+\.\d", result.stdout, re.MULTILINE)
+    assert re.search(r"^Time: validation .* s, train .* s, test .* s, in all ", result.stdout, re.M)
+    assert "Next: mlbench table" in result.stderr
+    assert "task 12: validation MSE" in result.stderr
+    frame = sql(store(), "SELECT phase, count(*) AS n FROM episodes GROUP BY ALL ORDER BY ALL")
+    assert frame.rows() == [("test", 5), ("train", 12), ("validation", 12)]
+
+
+def test_json_is_all_of_stdout_and_agrees_with_the_database(mlbench: Call) -> None:
+    found = json.loads(mlbench(*SINE, "--json").stdout)
+    (row,) = sql(store(), "SELECT score, loss, episodes FROM results").iter_rows(named=True)
+    (result,) = found["results"]
+    assert {name: result[name] for name in row} == pytest.approx(row)
+    assert found["spec"]["hyperparameters"]["train_steps"] == 1
+    again = json.loads(mlbench(*SINE, "--json").stdout)
+    assert again["results"][0] == pytest.approx(result)
+    assert [phase["phase"] for phase in again["phases"]] == ["train", "validation", "test"]
+
+
+def test_a_finished_spec_is_shown_and_not_run_again_unless_told_to(mlbench: Call) -> None:
+    first = mlbench(*SINE)
+    second = mlbench(*SINE)
+    assert "is finished; --again runs it once more" in second.stderr
+    assert second.stdout.splitlines()[0] == first.stdout.splitlines()[0]
+    assert list_runs(store()).height == 1
+    third = mlbench(*SINE, "--again")
+    assert third.exit_code == 0
+    names = list_runs(store())["run_id"].to_list()
+    assert names == [names[0], f"{names[0]}-2"]
+
+
+def test_seeds_are_runs_of_their_own(mlbench: Call) -> None:
+    result = mlbench(*SINE, "--seeds", "0-1,5", "--json")
+    found = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [each["spec"]["seed"] for each in found] == [0, 1, 5]
+    assert len({each["results"][0]["score"] for each in found}) == 3
+
+
+def test_images_are_tested_in_their_own_domain_and_in_others(mlbench: Call) -> None:
+    tiny = ("--set", "learner.channels=4", "--ways", "3", "--shots", "1", "--queries", "2")
+    budget = ("--train-tasks", "4", "--val-tasks", "2", "--val-every", "4", "--test-tasks", "3")
+    result = mlbench("run", "fo_turtle", "--train", "shapes", "--eval", "glyphs", *tiny, *budget)
+    assert result.exit_code == 0, result.output
+    frame = sql(store(), "SELECT eval_dataset, episodes FROM results ORDER BY 1 DESC")
+    assert frame.rows() == [("shapes", 3), ("glyphs", 3)]
+    assert re.search(r"^glyphs +\d+\.\d ± \d+\.\d %", result.stdout, re.MULTILINE)
+
+
+def test_ctrl_c_saves_and_resume_goes_on(mlbench: Call, tmp_path: Path) -> None:
+    many = ("--train-tasks", "100000", "--val-every", "1000", "--threads", "1")
+    command = [sys.executable, "-m", "mlbench", *SINE, *many]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "task 1000:" in line:
+                process.send_signal(signal.SIGINT)
+                break
+        narration = process.stderr.read()
+        assert process.wait(30) == 130
+    (row,) = list_runs(store()).iter_rows(named=True)
+    assert row["status"] == "interrupted"
+    assert f"Go on with: mlbench resume {row['run_id']}" in narration
+    assert row["tasks_trained"] >= 1000
+
+
+def test_resume_needs_something_to_resume(mlbench: Call) -> None:
+    assert "no run in runs.duckdb was interrupted" in the_error(mlbench("resume"), 2)
+    assert "no journal of a run 'x'" in the_error(mlbench("resume", "x"), 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run", "mamml", "--train", "sine"), r"no algorithm 'mamml'; did you mean 'maml'"),
+        (("run", "maml", "--train", "sin"), r"no dataset 'sin'; did you mean 'sine'"),
+        ((*SINE, "--set", "inner=1"), r"no hyperparameter 'inner'; .*inner_lr"),
+        ((*SINE, "--set", "inner_lr=fast"), r"inner_lr"),
+        ((*SINE, "--set", "inner_lr=-1"), r"inner_lr.*above 0"),
+        ((*SINE, "--set", "order=3"), r"order.*1.*2"),
+        ((*SINE, "--set", "inner_lr"), r"'inner_lr' is not of the form NAME=VALUE"),
+        ((*SINE, "--set", "shapes.seed=1"), r"'shapes' is neither 'learner' nor a data set"),
+        ((*SINE, "--set", "learner.width=1"), r"learner has no .*'width'"),
+        ((*SINE, "--ways", "5"), r"sine is regression and has no classes; leave --ways out"),
+        ((*SINE, "--eval", "shapes"), r"sine is regression and shapes is classification"),
+        ((*SINE, "--shots", "0"), r"--shots.*0"),
+        ((*SINE, "--seed", "1", "--seeds", "0-2"), r"--seed and --seeds exclude each other"),
+        ((*SINE, "--seeds", "4-2"), r"'4-2' runs backwards"),
+        ((*SINE, "--device", "cuda:7"), r"device 'cuda:7' cannot be used: .*; --device cpu"),
+        ((*SINE, "--device", "gpu"), r"device 'gpu' cannot be used"),
+        ((*SINE, "--budgt", "quick"), r"--budgt.*--budget"),
+        (
+            ("run", "maml", "--train", "shapes", "--ways", "99"),
+            r"has 64 train classes, not 99; lower",
+        ),
+        (("run", "maml", "--train", "shapes", "--shots", "99"), r"need 115 images a class, but"),
+        (
+            ("run", "maml", "--train", "shapes", "--set", "shapes.image_size=8"),
+            r"images of 8x8 vanish in the pools",
+        ),
+    ],
+)
+def test_misuse_is_one_line_and_exit_code_2(
+    mlbench: Call, arguments: tuple[str, ...], message: str
+) -> None:
+    assert re.search(message, the_error(mlbench(*arguments), 2))
+    assert not Path("runs.duckdb").exists()
+
+
+def test_absent_data_come_with_the_command_that_brings_them(mlbench: Call) -> None:
+    line = the_error(mlbench("run", "maml", "--train", "mini"), 1)
+    assert "mini is not packed" in line
+    assert "mlbench data add mini PATH" in line
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (DIVIDES_BY_ZERO, r"Broken of .*broken\.py cannot .*: ZeroDivisionError: "),
+        (WRONG_SHAPE, r"Broken of .*broken\.py cannot predict: RuntimeError: "),
+        (NOTHING_BUT_NAN, r"broken predicts nothing but NaN after 0 training tasks"),
+    ],
+)
+def test_a_plugin_that_fails_is_named_and_the_run_marked_failed(
+    mlbench: Call, source: str, message: str
+) -> None:
+    Path("algorithms").mkdir()
+    Path("algorithms", "broken.py").write_text(source)
+    line = the_error(mlbench("run", "broken", "--train", "sine", *SMALL), 1)
+    assert re.search(message, line)
+    (row,) = list_runs(store()).iter_rows(named=True)
+    assert row["status"] == "failed"
+    assert row["error"] == line.removeprefix("Error: ")
+    assert mlbench("run", "broken", "--train", "sine", *SMALL).exit_code == 1
+    assert list_runs(store())["attempts"].to_list() == [2]
+
+
+def test_a_file_that_is_no_database_is_refused_before_training(mlbench: Call) -> None:
+    Path("runs.duckdb").write_text("my notes\n" * 999)
+    line = the_error(mlbench(*SINE), 1)
+    assert "runs.duckdb" in line
+    assert "task 0" not in line
+    assert Path("runs.duckdb").read_text() == "my notes\n" * 999
+    assert not Path("runs").exists()
+
+
+def test_a_folder_that_does_not_exist_is_refused_before_training(mlbench: Call) -> None:
+    line = the_error(mlbench(*SINE, "--db", "no/such/place.duckdb"), 1)
+    assert "the folder no/such" in line
+
+
+def test_a_database_held_by_a_shell_stops_no_run(mlbench: Call) -> None:
+    assert mlbench(*SINE).exit_code == 0
+    command = [sys.executable, "-c", HOLD, "runs.duckdb"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as shell:
+        assert shell.stdout is not None
+        shell.stdout.readline()
+        result = mlbench(*SINE, "--seed", "1")
+        assert result.exit_code == 0, result.output
+        assert re.search(r"^sine +\d+\.\d{3}", result.stdout, re.MULTILINE)
+        assert re.search(rf"episodes wait in .*PID {shell.pid}", result.stderr)
+        shell.communicate()
+    assert list_runs(store())["status"].to_list() == ["finished", "finished"]
+
+
+def test_a_checkpoint_of_another_spec_is_refused(mlbench: Call) -> None:
+    assert mlbench(*SINE).exit_code == 0
+    paths = store()
+    (name,) = list_runs(paths)["run_id"].to_list()
+    assert mlbench(*SINE, "--seed", "3").exit_code == 0
+    other = next(run for run in list_runs(paths)["run_id"] if run != name)
+    paths.checkpoint(name).write_bytes(paths.checkpoint(other).read_bytes())
+    line = the_error(mlbench("resume", name), 1)
+    assert re.search(r"checkpoint .* is of another run .*; delete it", line)
+
+
+def test_the_runs_own_database_is_one_that_any_shell_opens(mlbench: Call) -> None:
+    mlbench(*SINE)
+    with duckdb.connect("runs.duckdb", read_only=True) as connection:
+        found = connection.sql("SELECT status FROM runs").fetchall()
+    assert found == [("finished",)]
