@@ -38,9 +38,10 @@ APART = 0.5  # how far, one way or the other, a stroke's end lies from its start
 JOINED = 0.55  # probability that a stroke starts on an earlier one
 ARC = 0.7  # probability that a stroke bends one way only
 BENDS = (0.0, 0.0, 0.22, -0.22, 0.45, -0.45)  # how far a stroke bulges, in parts of its length
+PAGE = 0.8  # how far from the middle a character goes before it is moved; larger ones shrink
 PIECES = 8  # straight pieces that stand for one stroke
-SHAKE = 0.14  # how far a writing misses the points of a stroke at most
-CHALK = 0.3  # part of the images that are light on dark
+SHAKE = 0.18  # how far a writing misses the points of a stroke at most
+CHALK = 0.4  # part of the images that are light on dark
 IMAGE_NUMBERS = 128 + GRAIN**2  # random numbers that an image may use
 FAR = 64.0  # the square of a distance that no pixel has
 
@@ -88,6 +89,7 @@ def strokes_of(seed: int, number: int) -> Numbers:
         strokes.append((start, left, right, end))
         joints += [start, end, (start + left + right + end) / 4]
     curves = np.array(strokes)
+    curves *= PAGE / max(PAGE, np.abs(polylines(curves[None])).max())
     curves.setflags(write=False)
     return curves
 
@@ -101,10 +103,10 @@ def written(strokes: Numbers, dice: Dice) -> Numbers:
     """Return a class as each image has it, ``(n, strokes, 4, 2)``: shaken, slanted and moved."""
     shake = dice.around(0.0, SHAKE, MOST * 8).reshape(-1, MOST, 4, 2)
     x, y = np.moveaxis(strokes + shake[:, : len(strokes)], -1, 0).reshape(2, len(shake), -1)
-    cosine, sine = turn(dice.around(0.0, 0.07))
-    slant, wide, tall = dice.around(0.0, 0.3), dice.between(0.7, 1.1), dice.between(0.7, 1.1)
+    cosine, sine = turn(dice.around(0.0, 0.09))
+    slant, wide, tall = dice.around(0.0, 0.3), dice.between(0.65, 1.1), dice.between(0.65, 1.1)
     x, y = wide * (x + slant * y), tall * y
-    right, down = dice.around(0.0, 0.3), dice.around(0.0, 0.3)
+    right, down = dice.around(0.0, 0.35), dice.around(0.0, 0.35)
     moved = np.stack((cosine * x - sine * y + right, sine * x + cosine * y + down), axis=-1)
     return moved.reshape(len(shake), *strokes.shape)
 

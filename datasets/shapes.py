@@ -32,7 +32,7 @@ from mlbench.images.textures import TEXTURES, Surface
 
 IMAGE_NUMBERS = 64 + GRAIN**2  # random numbers that an image may use
 BLOBS = 3  # that clutter the background
-HUE_SPREAD = 0.12  # in turns: how far an image's hues stray from its class's
+HUE_SPREAD = 0.16  # in turns: how far an image's hues stray from its class's
 DARK, LIGHT = (0.1, 0.5), (0.65, 1.0)  # values of the two colours of a texture
 
 
@@ -84,22 +84,27 @@ class Shapes(GeneratedImages):
 @lru_cache(maxsize=1024)
 def shape_of(seed: int, number: int) -> Shape:
     """Return a class."""
-    pairs = [(outline, texture) for outline in OUTLINES for texture in TEXTURES]
-    deck, place = divmod(number, len(pairs))
-    order = Dice(key_of("shapes", seed, "pairs"), deck, deck + 1, len(pairs)).take(len(pairs))[0]
-    outline, texture = pairs[np.argsort(order, kind="stable")[place]]
+    outline, texture = pair_of(seed, number)
     dice = Dice(key_of("shapes", seed, "class"), number, number + 1, 8)
     depths = depth_map(OUTLINES[outline](dice.take(2)[0]))
     depths.setflags(write=False)
     return Shape(outline, texture, depths, dice.take(4)[0], dice.take(2)[0])
 
 
+def pair_of(seed: int, number: int) -> tuple[str, str]:
+    """Return the families of a class: all pairs, shuffled, and again in another order."""
+    pairs = [(outline, texture) for outline in OUTLINES for texture in TEXTURES]
+    deck, place = divmod(number, len(pairs))
+    numbers = Dice(key_of("shapes", seed, "pairs"), deck, deck + 1, len(pairs)).take(len(pairs))
+    return pairs[int(np.argsort(numbers[0], kind="stable")[place])]
+
+
 def view(shape: Shape, dice: Dice, size: int) -> Surface:
     """Return where the pixels of each image lie on the object."""
-    axis, scale = centres(size), dice.between(0.5, 0.8)
+    axis, scale = centres(size), dice.between(0.45, 0.8)
     cosine, sine = (as_pixels(part / scale) for part in turn(dice.around(0.0, 0.12)))
-    x = axis - as_pixels(dice.around(0.0, 0.35))
-    y = axis[:, None] - as_pixels(dice.around(0.0, 0.35))
+    x = axis - as_pixels(dice.around(0.0, 0.4))
+    y = axis[:, None] - as_pixels(dice.around(0.0, 0.4))
     x, y = cosine * x + sine * y, cosine * y - sine * x
     return Surface(x, y, depth_at(shape.depths, x, y), as_pixels(2 / size / scale))
 

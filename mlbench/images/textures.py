@@ -102,8 +102,10 @@ def netted(surface: Surface, p: Numbers) -> Pixels:
 def jagged(surface: Surface, p: Numbers) -> Pixels:
     """Return stripes that go to and fro."""
     x, y = surface.turned(p[0])
-    bent = x + to_whole(y) * np.float32(0.6 + 0.6 * p[2])
-    return bands(bent, surface.pixel, 1.1 + 0.8 * p[1], 0.5)
+    slope = 0.6 + 0.6 * p[2]
+    # Along x, an edge that runs at a slant is that much wider.
+    pixel = surface.pixel * np.float32(np.sqrt(1 + slope * slope))
+    return bands(x + to_whole(y) * np.float32(slope), pixel, 1.1 + 0.8 * p[1], 0.5)
 
 
 def shaded(surface: Surface, p: Numbers) -> Pixels:

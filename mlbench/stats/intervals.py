@@ -52,7 +52,9 @@ def median_interval(
         method="percentile",
         rng=np.random.default_rng(seed),
     ).confidence_interval
-    return Interval(centre, float(ends.low), float(ends.high), len(array))
+    low = np.clip(ends.low, array.min(), centre)  # interpolation overshoots by a last bit
+    high = np.clip(ends.high, centre, array.max())
+    return Interval(centre, float(low), float(high), len(array))
 
 
 def mean_interval(values: Sequence[float]) -> Interval:

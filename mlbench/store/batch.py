@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from mlbench.store.lines import utc
 from mlbench.store.records import (
     EPISODE_COLUMNS,
     Episodes,
@@ -19,7 +20,6 @@ from mlbench.store.records import (
     Started,
     StatusChange,
     Validated,
-    utc,
 )
 
 EPISODE_TYPES: dict[str, type[pl.DataType]] = {
@@ -167,7 +167,8 @@ class Batch:
                 for name, value in settings.items()
             ]
         roles = [("train", spec["train_dataset"])]
-        roles += [("eval", dataset) for dataset in spec["eval_datasets"]]
+        tested = dict.fromkeys((spec["train_dataset"], *spec["eval_datasets"]))
+        roles += [("eval", dataset) for dataset in tested]
         self.rows["data"] += [
             {
                 "run_id": run_id,

@@ -30,9 +30,8 @@ PATIENCE = 5.0
 PAUSE = 0.02
 HOLDER = re.compile(r"held in (?P<program>.+?)(?: \(deleted\))? \(PID (?P<pid>\d+)\)")
 READ_CONFIG: dict[str, str | bool | int | float | list[str]] = {
-    # No file but the database's own, whatever the query; the configuration cannot be changed back.
+    # No file but the database's own, no variable of Python's, and no way back, whatever the query.
     "enable_external_access": "false",
-    "python_enable_replacements": "false",
     "lock_configuration": "true",
 }
 """One for all readers: two connections of one process to one file must agree on it."""
@@ -76,8 +75,8 @@ def write(paths: StorePaths, *, patience: float = PATIENCE) -> Iterator[duckdb.D
 
     Raises:
         StoreBusyError: Another process held the database all the time.
-        StoreReadOnlyError: It may not be written.
-        StoreError: It is damaged, no database of mlbench's, of a newer schema, or the disk is full.
+        StoreReadOnlyError: It may not be written, or the disk is full.
+        StoreError: It is damaged, no database of mlbench's, or of a newer schema.
     """
     paths.check_home()
     with opened(paths, read_only=False, patience=patience) as connection:
@@ -209,6 +208,7 @@ def explained(database: Path) -> Iterator[None]:
         duckdb.SerializationException,
         duckdb.FatalException,
         duckdb.InternalException,
+        duckdb.TransactionException,  # a commit that finds no room
     ) as err:
         raise explanation(database, str(err)) from err
     except duckdb.ConnectionException as err:
@@ -236,10 +236,10 @@ def explanation(database: Path, message: str) -> StoreError:
             f"{database} is no DuckDB database; move it away (mlbench makes it anew from"
             f" {database.with_suffix('')}), or name another with --db"
         )
-    if "No space left" in message or "could not write all bytes" in message.lower():
-        return StoreError(
-            f"{database} takes no more: the disk is full; free some space and try again (nothing"
-            " is lost, the journals have it)"
+    if "No space left" in message or "Could not write" in message:
+        return StoreReadOnlyError(
+            f"{database} takes no more: the disk or the quota is full; free some space and try"
+            " again (nothing is lost, the journals have it)"
         )
     if "Permission denied" in message or "Read-only file system" in message:
         return read_only_error(database, "permission denied")

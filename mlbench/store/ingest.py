@@ -6,8 +6,7 @@ dies in the middle leaves nothing half done, and the next one goes on from there
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import duckdb
@@ -15,37 +14,13 @@ import polars as pl
 
 from mlbench.errors import StoreBusyError, StoreReadOnlyError
 from mlbench.store import connection as database
-from mlbench.store.batch import Batch, insert
+from mlbench.store.batch import insert
 from mlbench.store.journal import JournalFile, list_journals
 from mlbench.store.liveness import is_alive
 from mlbench.store.paths import StorePaths
-from mlbench.store.records import Episodes, Record, Started, Validated, from_line
+from mlbench.store.portions import Known, portions, waits
 
-BATCH_BYTES = 16 << 20
 READERS_PATIENCE = 1.0
-
-PROGRESS = "SELECT file, bytes_read, lines_read, tasks_trained, damaged FROM journals"
-DATASETS = "SELECT DISTINCT run_id, train_dataset FROM attempts"
-ENDED = "SELECT DISTINCT run_id, attempt FROM statuses"
-KNOWN = "SELECT run_id, attempt FROM attempts"
-REMEMBER = """
-    MERGE INTO journals USING waiting_rows AS read ON journals.file = read.file
-    WHEN MATCHED THEN UPDATE SET
-        bytes_read = read.bytes_read, lines_read = read.lines_read, damaged = read.damaged,
-        tasks_trained = greatest(journals.tasks_trained, read.tasks_trained)
-    WHEN NOT MATCHED THEN INSERT BY NAME
-"""
-SUPERSEDE = """
-    DELETE FROM {table} AS old USING attempts AS later
-    WHERE old.run_id = later.run_id AND later.run_id IN (SELECT unnest($runs))
-      AND old.attempt < later.attempt AND old.position >= later.position
-"""
-TRAINED = """
-    UPDATE journals SET tasks_trained = greatest(tasks_trained, trained.tasks)
-    FROM (SELECT run_id, max(episode) + 1 AS tasks FROM episodes
-          WHERE phase = 'train' AND run_id IN (SELECT unnest($runs)) GROUP BY run_id) AS trained
-    WHERE journals.run_id = trained.run_id AND journals.file IN (SELECT unnest($files))
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,45 +40,6 @@ class IngestReport:
     interrupted: tuple[str, ...] = ()
     damaged: tuple[str, ...] = ()
     waiting: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """How far a journal was read."""
-
-    bytes_read: int = 0
-    lines_read: int = 0
-    tasks_trained: int = 0
-    damaged: str | None = None
-
-
-@dataclass
-class Known:
-    """What the database knows of runs and journals."""
-
-    progress: dict[str, Progress]
-    train_datasets: dict[str, str]
-    started: set[tuple[str, int]]
-    ended: set[tuple[str, int]]
-
-    @classmethod
-    def of(cls, connection: duckdb.DuckDBPyConnection) -> Known:
-        """Read it."""
-        rows = connection.execute(PROGRESS).fetchall()
-        progress = {
-            file: Progress(bytes_read=size, lines_read=lines, tasks_trained=tasks, damaged=damaged)
-            for file, size, lines, tasks, damaged in rows
-        }
-        return cls(
-            progress,
-            dict(connection.execute(DATASETS).fetchall()),
-            set(connection.execute(KNOWN).fetchall()),
-            set(connection.execute(ENDED).fetchall()),
-        )
-
-    def of_journal(self, journal: JournalFile) -> Progress:
-        """Return how far a journal was read; not at all if it is not known."""
-        return self.progress.get(journal.path.name, Progress())
 
 
 def ingest(paths: StorePaths, *, patience: float = database.PATIENCE) -> IngestReport:
@@ -139,23 +75,6 @@ def refresh(paths: StorePaths, *, patience: float = READERS_PATIENCE) -> IngestR
         return IngestReport(waiting=str(err))
 
 
-def waits(journal: JournalFile, progress: Progress) -> bool:
-    """Return whether a journal has something to take in, or to complain of."""
-    size = journal.path.stat().st_size
-    if size == progress.bytes_read:
-        return False
-    if size < progress.bytes_read:
-        return progress.damaged is None
-    line = next((line for _, line in journal.lines(progress.bytes_read)), None)
-    if line is None or progress.damaged is None:
-        return line is not None
-    try:
-        read_record(journal, line, progress.lines_read)
-    except ValueError:
-        return False  # as damaged as it was
-    return True
-
-
 def take_in(paths: StorePaths, connection: duckdb.DuckDBPyConnection) -> IngestReport:
     """Ingest everything, the database being ours: some megabytes a transaction."""
     known = Known.of(connection)
@@ -181,119 +100,6 @@ def take_in(paths: StorePaths, connection: duckdb.DuckDBPyConnection) -> IngestR
         interrupted=tuple(dict.fromkeys(journal.run_id for journal in interrupted)),
         damaged=damages(known, journals),
     )
-
-
-@dataclass
-class Portion:
-    """What goes into one transaction: rows, and how far that gets each journal."""
-
-    batch: Batch = field(default_factory=Batch)
-    progress: dict[JournalFile, Progress] = field(default_factory=dict)
-    superseding: set[str] = field(default_factory=set)
-    size: int = 0
-    lines: int = 0
-
-    def store(self, connection: duckdb.DuckDBPyConnection) -> int:
-        """Write it, within the caller's transaction; return the number of episodes."""
-        episodes = self.batch.insert(connection)
-        files = [journal.path.name for journal in self.progress]
-        connection.register("waiting_rows", pl.DataFrame(list(map(self.row, self.progress))))
-        connection.execute(REMEMBER)
-        connection.unregister("waiting_rows")
-        if self.superseding:
-            runs = sorted(self.superseding)
-            for table in ("episodes", "validations", "phases"):
-                connection.execute(SUPERSEDE.format(table=table), {"runs": runs})
-            connection.execute(TRAINED, {"runs": runs, "files": files})
-        return episodes
-
-    def row(self, journal: JournalFile) -> dict[str, str | int | None]:
-        """Return a row of ``journals``."""
-        progress = self.progress[journal]
-        return {
-            "file": journal.path.name,
-            "run_id": journal.run_id,
-            "attempt": journal.attempt,
-            "bytes_read": progress.bytes_read,
-            "lines_read": progress.lines_read,
-            "tasks_trained": progress.tasks_trained,
-            "damaged": progress.damaged,
-        }
-
-
-def portions(journals: list[JournalFile], known: Known) -> Iterator[Portion]:
-    """Yield what waits, attempts of a run in order; a damaged journal stops itself alone."""
-    last = {journal.run_id: journal.attempt for journal in journals}
-    portion = Portion()
-    for journal in journals:
-        if not waits(journal, progress := known.of_journal(journal)):
-            continue
-        if journal.path.stat().st_size < progress.bytes_read:
-            progress = replace(progress, damaged=f"after line {progress.lines_read}: it was cut")
-            portion.progress[journal] = progress
-            continue
-        for end, line in journal.lines(progress.bytes_read):
-            try:
-                record = read_record(journal, line, progress.lines_read)
-            except ValueError as err:
-                reason = f"line {progress.lines_read + 1}: {err}"
-                portion.progress[journal] = replace(progress, damaged=reason)
-                break
-            add(portion.batch, journal, record, known)
-            if journal.attempt < last[journal.run_id] or (
-                isinstance(record, Started) and record.attempt > 1
-            ):
-                portion.superseding.add(journal.run_id)
-            progress = Progress(
-                bytes_read=end,
-                lines_read=progress.lines_read + 1,
-                tasks_trained=max(progress.tasks_trained, tasks_trained(record)),
-            )
-            portion.progress[journal] = progress
-            portion.size += len(line)
-            portion.lines += 1
-            if portion.size >= BATCH_BYTES:
-                yield portion
-                portion = Portion()
-    if portion.progress:
-        yield portion
-
-
-def read_record(journal: JournalFile, line: bytes, lines_before: int) -> Record:
-    """Return the record of a journal's line; the first, and it alone, starts the attempt.
-
-    Raises:
-        ValueError: The line is damaged.
-    """
-    record = from_line(line)
-    if isinstance(record, Started) != (lines_before == 0):
-        raise ValueError("a journal begins with 'started', once")
-    if isinstance(record, Started) and (record.run_id, record.attempt) != (
-        journal.run_id,
-        journal.attempt,
-    ):
-        raise ValueError(f"it belongs to {record.run_id}.{record.attempt}")
-    return record
-
-
-def add(batch: Batch, journal: JournalFile, record: Record, known: Known) -> None:
-    """Add a journal's record to a batch."""
-    if isinstance(record, Started):
-        batch.add_attempt(record, first=record.run_id not in known.train_datasets)
-        known.train_datasets[record.run_id] = record.spec["train_dataset"]
-    else:
-        dataset = known.train_datasets[journal.run_id]
-        batch.add(journal.run_id, journal.attempt, dataset, record)
-
-
-def tasks_trained(record: Record) -> int:
-    """Return how many training tasks a record speaks of."""
-    match record:
-        case Episodes(phase="train"):
-            return max(record.episode, default=-1) + 1
-        case Validated():
-            return record.tasks
-    return 0
 
 
 def silences(paths: StorePaths, journals: list[JournalFile], known: Known) -> list[JournalFile]:

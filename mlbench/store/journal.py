@@ -11,9 +11,10 @@ from types import TracebackType
 from typing import Self
 
 from mlbench.errors import StoreError
+from mlbench.store.lines import from_line, to_line
 from mlbench.store.liveness import is_alive
 from mlbench.store.paths import StorePaths
-from mlbench.store.records import Record, Started, Status, StatusChange, from_line, to_line
+from mlbench.store.records import Record, Started, Status, StatusChange
 
 NAME = re.compile(r"(?P<run_id>.+)\.(?P<attempt>[1-9][0-9]*)\.jsonl")
 BLOCK = 1 << 16

@@ -57,7 +57,7 @@ class FakeRun:
         values = {
             "algorithm": "maml",
             "train_dataset": "mini",
-            "eval_datasets": ["mini", "cub"],
+            "eval_datasets": ["cub"],
             "ways": 5,
             "shots": 1,
             "queries": 16,

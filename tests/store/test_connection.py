@@ -33,6 +33,23 @@ print("held", flush=True)
 sys.stdin.read()
 """
 
+FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+from mlbench.errors import StoreError
+from mlbench.store.ingest import ingest
+from mlbench.store.paths import StorePaths
+from mlbench.store.queries import list_runs
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    ingest(StorePaths(Path(sys.argv[1])))
+except StoreError as err:
+    print(err)
+print(len(list_runs(StorePaths(Path(sys.argv[1])))))
+"""
+
 
 @contextmanager
 def held(database: Path, how: str) -> Iterator[int]:
@@ -293,10 +310,22 @@ def test_a_read_only_database_is_read_and_what_waits_goes_on_waiting(fake_run: A
         shutil.rmtree(folder)
 
 
+def test_a_full_disk_loses_nothing_and_lets_one_read(paths: StorePaths, fake_run: Any) -> None:
+    with write(paths):
+        pass
+    run = fake_run()
+    run.write(paths, run.whole())
+    command = [sys.executable, "-c", FULL_DISK, str(paths.database)]
+    message = subprocess.check_output(command, text=True, cwd=Path(__file__).parents[2])
+    assert message.startswith(f"{paths.database} takes no more: the disk or the quota is full")
+    assert message.splitlines()[1:] == ["0"]  # what is there can be read nevertheless
+    assert ingest(paths).episodes == 16
+
+
 @pytest.mark.parametrize(
     ("message", "expected"),
     [
-        ('Could not write file "runs.duckdb": No space left on device', "the disk is full"),
+        ('Could not write file "runs.duckdb": No space left on device', "or the quota is full"),
         ("Trying to read a database file with version number 99", "another version of DuckDB"),
         ("Corrupt database file: checksum\ndiffers", "cannot be used: Corrupt database file"),
         ("Could not set lock on file", "in use by another program"),

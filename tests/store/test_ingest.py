@@ -16,15 +16,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlbench.store import ingest as ingesting
-from mlbench.store import schema
+from mlbench.store import portions, schema
 from mlbench.store.batch import Batch
 from mlbench.store.connection import read, write
 from mlbench.store.ingest import ingest
 from mlbench.store.journal import Journal, list_journals
+from mlbench.store.lines import PROVENANCE_TYPES, SPEC_TYPES, from_line, to_line
 from mlbench.store.liveness import RunLock
 from mlbench.store.paths import StorePaths
-from mlbench.store.records import PROVENANCE_TYPES, SPEC_TYPES, Record, from_line, to_line
+from mlbench.store.records import Record
 
 ROOT = Path(__file__).parents[2]
 TABLES = ("attempts", "statuses", "episodes", "validations", "phases", "hyperparameters", "data")
@@ -230,7 +230,7 @@ def test_a_resumed_run_counts_the_tasks_that_were_not_superseded(
 def test_a_resumed_run_counts_its_tasks_whatever_the_portions(
     paths: StorePaths, fake_run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ingesting, "BATCH_BYTES", 1)
+    monkeypatch.setattr(portions, "BATCH_BYTES", 1)
     run = fake_run()
     run.write(paths, [run.started(), run.episodes(0, 100)])
     again = run.resumed(40)
@@ -357,19 +357,19 @@ def test_a_first_line_that_is_read_can_be_inserted_whatever_it_holds(
 DIE = """
 import os, signal, sys
 from pathlib import Path
-from mlbench.store import ingest as ingesting
+from mlbench.store import ingest as ingesting, portions
 from mlbench.store.paths import StorePaths
 
-paths, where, portions = StorePaths(Path(sys.argv[1])), sys.argv[2], int(sys.argv[3])
-store, insert = ingesting.Portion.store, ingesting.Batch.insert
+paths, where, left = StorePaths(Path(sys.argv[1])), sys.argv[2], int(sys.argv[3])
+store, insert = portions.Portion.store, portions.Batch.insert
 
 def die(*arguments):
     os.kill(os.getpid(), signal.SIGKILL)
 
 def store_or_die(portion, connection):
-    global portions
-    portions -= 1
-    if portions:
+    global left
+    left -= 1
+    if left:
         return store(portion, connection)
     if where == "within":
         store(portion, connection)
@@ -379,13 +379,13 @@ def insert_and_die(batch, connection):
     insert(batch, connection)
     die()
 
-ingesting.BATCH_BYTES = 2000
+portions.BATCH_BYTES = 2000
 if where == "after":
     ingesting.damages = die
 elif where == "halfway":
-    ingesting.Batch.insert = insert_and_die
+    portions.Batch.insert = insert_and_die
 else:
-    ingesting.Portion.store = store_or_die
+    portions.Portion.store = store_or_die
 ingesting.ingest(paths)
 """
 
@@ -417,9 +417,9 @@ def test_an_ingester_killed_at_any_point_leaves_nothing_half_done(
 LOOP = """
 import sys
 from pathlib import Path
-from mlbench.store import ingest as ingesting
+from mlbench.store import ingest as ingesting, portions
 from mlbench.store.paths import StorePaths
-ingesting.BATCH_BYTES = 20_000
+portions.BATCH_BYTES = 20_000
 print("ready", flush=True)
 while True:
     ingesting.ingest(StorePaths(Path(sys.argv[1])), patience=60)
@@ -479,11 +479,10 @@ def test_two_processes_ingesting_at_once_take_everything_in_once(
 def test_portions_are_bounded(
     paths: StorePaths, fake_run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ingesting, "BATCH_BYTES", 3000)
+    monkeypatch.setattr(portions, "BATCH_BYTES", 3000)
     long_run(paths, fake_run, "r1", 500)
     with write(paths) as connection:
-        known = ingesting.Known.of(connection)
-        portions = list(ingesting.portions(list_journals(paths), known))
-    sizes = [portion.lines for portion in portions]
+        known = portions.Known.of(connection)
+        sizes = [part.lines for part in portions.portions(list_journals(paths), known)]
     assert len(sizes) > 3
     assert sum(sizes) == 22

@@ -155,7 +155,7 @@ def test_runs_that_differ_in_seed_or_data_alone_share_their_settings_hash(
     specs: dict[str, dict[str, Any]] = {
         "a": {},
         "b": {"seed": 3},
-        "c": {"eval_datasets": ["mini"], "fingerprints": {"mini": "other"}},
+        "c": {"eval_datasets": [], "fingerprints": {"mini": "other"}},
         "d": {"hyperparameters": {"inner_lr": 0.02}},
         "e": {"queries": 15},
         "f": {"precision": "bfloat16"},

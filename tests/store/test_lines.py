@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlbench.store.records import Episodes, Record, StatusChange, from_line, to_line
+from mlbench.store.lines import from_line, to_line
+from mlbench.store.records import Episodes, Record, StatusChange
 
 COUNTS = st.integers(0, 2**63 - 1)
 ANYTHING = st.recursive(
