@@ -41,7 +41,7 @@ BENDS = (0.0, 0.0, 0.22, -0.22, 0.45, -0.45)  # how far a stroke bulges, in part
 PAGE = 0.8  # how far from the middle a character goes before it is moved; larger ones shrink
 PIECES = 8  # straight pieces that stand for one stroke
 SHAKE = 0.18  # how far a writing misses the points of a stroke at most
-CHALK = 0.4  # part of the images that are light on dark
+CHALK = 0.25  # part of the images that are light on dark
 IMAGE_NUMBERS = 128 + GRAIN**2  # random numbers that an image may use
 FAR = 64.0  # the square of a distance that no pixel has
 
