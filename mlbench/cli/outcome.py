@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mlbench.cli.output import print_rows
-from mlbench.cli.parameters import DATABASE
+from mlbench.store.paths import StorePaths
 
 if TYPE_CHECKING:
     from mlbench.session.launch import Launched
@@ -47,8 +47,7 @@ def report(launched: Launched, database: Path, *, as_json: bool) -> None:
             )
         if result.nan_episodes:
             click.echo(f"{result.eval_dataset}: {result.nan_episodes} episodes are NaN")
-    option = "" if database == DATABASE else f" --db {database}"
-    click.echo(f"Next: mlbench table{option}", err=True)
+    click.echo(f"Next: mlbench table{StorePaths(database).option}", err=True)
 
 
 def score_text(result: Result, kind: str) -> str:

@@ -11,9 +11,9 @@ from click.shell_completion import CompletionItem
 
 from mlbench.plugins import Kind
 from mlbench.registry import find_plugin, find_plugins
+from mlbench.store.paths import DATABASE
 
 F = TypeVar("F", bound=Callable[..., Any])
-DATABASE = Path("runs.duckdb")
 
 
 class PluginName(click.ParamType[str]):

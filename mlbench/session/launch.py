@@ -106,7 +106,7 @@ def drive(attempt: Attempt, observer: Observer, tell: Tell, *, afresh: bool = Fa
     finally:
         take_in(paths, tell)
     if ended.exit_code:
-        tell(f"Stopped; everything is saved. Go on with: mlbench resume {run_id}")
+        tell(f"Stopped; everything is saved. Go on with: mlbench resume {run_id}{paths.option}")
         return Launched(run_id, experiment.spec, None, ended.exit_code)
     return Launched(run_id, experiment.spec, outcome_of_progress(experiment, ended.progress))
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlbench.errors import MisuseError, StoreError
+
+DATABASE = Path("runs.duckdb")
+"""What commands take for the database where ``--db`` names no other."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,11 @@ class StorePaths:
                 f"{self.database} cannot name a database, because its journals lie in a folder of"
                 f" that name; give it a suffix, such as {self.database}.duckdb"
             )
+
+    @property
+    def option(self) -> str:
+        """Return what commands need to find this store: ``" --db PATH"``, or nothing."""
+        return "" if self.database == DATABASE else f" --db {shlex.quote(str(self.database))}"
 
     @property
     def lock(self) -> Path:

@@ -70,10 +70,10 @@ def blocks(images: NDArray[np.uint8], factor: int) -> NDArray[np.float64]:
 @pytest.mark.parametrize(
     ("name", "options", "expected"),
     [
-        ("shapes", {}, "ae1eed44bb98f5f7"),
-        ("shapes", {"image_size": 40, "channels": 1, "seed": 3}, "5176764dffa57a27"),
-        ("glyphs", {}, "728b997987e57f64"),
-        ("glyphs", {"image_size": 40, "channels": 1, "seed": 3}, "48d9e1ee5b52f5b3"),
+        ("shapes", {}, "afde181803f47c7c"),
+        ("shapes", {"image_size": 40, "channels": 1, "seed": 3}, "cae6d41fcd46b4ce"),
+        ("glyphs", {}, "552416258434027b"),
+        ("glyphs", {"image_size": 40, "channels": 1, "seed": 3}, "360aedc0e0eb2b1d"),
     ],
 )
 def test_the_pictures_are_what_they_were_to_the_byte(
@@ -259,4 +259,4 @@ def test_raw_pixels_say_something_of_unseen_classes_but_not_much(data: Data) -> 
     centroids = tasks.support.x.flatten(2).unflatten(1, (5, 5)).mean(2)
     nearest = torch.cdist(tasks.query.x.flatten(2), centroids).argmin(-1)
     accuracy = (nearest == tasks.query.y).float().mean().item()
-    assert 0.24 < accuracy < 0.5
+    assert 0.22 < accuracy < 0.45

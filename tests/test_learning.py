@@ -1,0 +1,51 @@
+"""Techniques learn: new classes of the training domain, and, less well, of another."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlbench.run.device import Execution
+from mlbench.run.events import Validated
+from mlbench.run.loop import Run
+from mlbench.run.setup import Request, prepare
+
+CPU = Execution(device="cpu", threads=2, engine="auto")
+CHANCE = 0.2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["maml", "turtle"])
+def test_what_is_learnt_on_shapes_carries_over_to_new_shapes_and_partly_to_glyphs(
+    name: str,
+) -> None:
+    request = Request(
+        algorithm=name,
+        train="shapes",
+        evals=("glyphs",),
+        train_tasks=120,
+        validation_tasks=20,
+        validate_every=60,
+        test_tasks=40,
+    )
+    run = Run(prepare(request), CPU)
+    validations = [event.score for event in run.events() if isinstance(event, Validated)]
+    scores = {name: sum(found) / len(found) for name, (_, found) in run.progress.tested.items()}
+    assert max(validations) > validations[0] + 0.1
+    assert scores["shapes"] > CHANCE + 0.35
+    assert CHANCE + 0.1 < scores["glyphs"] < scores["shapes"] - 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["fo_maml", "fo_turtle", "maml", "turtle"])
+def test_every_technique_learns_waves(name: str) -> None:
+    request = Request(
+        algorithm=name,
+        train="sine",
+        train_tasks=3_000,
+        validation_tasks=200,
+        validate_every=1_000,
+        test_tasks=200,
+    )
+    run = Run(prepare(request), Execution(device="cpu", threads=1, engine="auto"))
+    scores = [event.score for event in run.events() if isinstance(event, Validated)]
+    assert min(scores) < 0.75 * scores[0]
