@@ -75,10 +75,10 @@ class Shapes(GeneratedImages):
         dark, light = tones(shape.hues, dice)
         cover = coverage(surface.depth, surface.pixel)
         picture = mix(clutter(dice, size), mix(dark, light, tone[:, None]), cover[:, None])
-        lit = 1 + as_pixels(dice.around(0.0, 0.3)) * centres(size)
+        lit: Pixels = 1 + as_pixels(dice.around(0.0, 0.3)) * centres(size)
         strength = as_pixels(dice.between(0.02, 0.1))
-        lit_picture: Pixels = picture * lit[:, None]
-        return lit_picture + (grain(dice, size) * strength)[:, None]
+        picture = picture * lit[:, None]
+        return picture + (grain(dice, size) * strength)[:, None]
 
 
 @lru_cache(maxsize=1024)

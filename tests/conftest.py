@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
+
+settings.register_profile("unhurried", deadline=None)  # shared machines pause at times
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(autouse=True, scope="session")

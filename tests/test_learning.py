@@ -22,16 +22,16 @@ def test_what_is_learnt_on_shapes_carries_over_to_new_shapes_and_partly_to_glyph
         algorithm=name,
         train="shapes",
         evals=("glyphs",),
-        train_tasks=120,
-        validation_tasks=20,
-        validate_every=60,
-        test_tasks=40,
+        train_tasks=80,
+        validation_tasks=10,
+        validate_every=80,
+        test_tasks=20,
     )
     run = Run(prepare(request), CPU)
     validations = [event.score for event in run.events() if isinstance(event, Validated)]
     scores = {name: sum(found) / len(found) for name, (_, found) in run.progress.tested.items()}
-    assert max(validations) > validations[0] + 0.1
-    assert scores["shapes"] > CHANCE + 0.35
+    assert max(validations) > validations[0] + 0.05
+    assert scores["shapes"] > CHANCE + 0.3
     assert CHANCE + 0.1 < scores["glyphs"] < scores["shapes"] - 0.05
 
 
@@ -41,11 +41,11 @@ def test_every_technique_learns_waves(name: str) -> None:
     request = Request(
         algorithm=name,
         train="sine",
-        train_tasks=3_000,
+        train_tasks=2_000,
         validation_tasks=200,
         validate_every=1_000,
-        test_tasks=200,
+        test_tasks=1,
     )
     run = Run(prepare(request), Execution(device="cpu", threads=1, engine="auto"))
     scores = [event.score for event in run.events() if isinstance(event, Validated)]
-    assert min(scores) < 0.75 * scores[0]
+    assert min(scores) < 0.8 * scores[0]
