@@ -106,7 +106,8 @@ def keep_line_breaks(command: click.Command) -> click.Command:
 def one_line(err: MlbenchError | click.ClickException) -> str:
     """Return an error's message in one line; of misused options, with where to read on."""
     if not isinstance(err, click.UsageError) or err.ctx is None:
-        return " ".join(str(err).splitlines())
+        notes = "".join(f" ({note})" for note in getattr(err, "__notes__", ()))
+        return " ".join(str(err).splitlines()) + notes
     message = " ".join(err.format_message().split())
     stop = "" if message.endswith((".", "?", "!", ")")) else "."
     return f"{message}{stop} See '{err.ctx.command_path} --help'."

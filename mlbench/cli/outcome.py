@@ -42,8 +42,8 @@ def report(launched: Launched, database: Path, *, as_json: bool) -> None:
     for result in outcome.results:
         if result.incomplete:
             click.echo(
-                f"{result.eval_dataset} is incomplete: {result.incomplete};"
-                " not comparable with published numbers"
+                f"{result.eval_dataset}: not comparable with published numbers, since data are"
+                f" incomplete ({result.incomplete})"
             )
         if result.nan_episodes:
             click.echo(f"{result.eval_dataset}: {result.nan_episodes} episodes are NaN")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,12 @@ LINE_SECONDS = 30.0  # between two lines of a phase, where there is no terminal
 def observer() -> Observer:
     """Return what fits where narration goes."""
     return BarObserver() if sys.stderr.isatty() else LineObserver()
+
+
+def tell(line: str) -> None:
+    """Narrate; nobody listening is no reason to stop a run."""
+    with suppress(OSError):
+        click.echo(line, err=True)
 
 
 def opening(experiment: Experiment, run_id: str, progress: Progress) -> str:
@@ -95,7 +102,7 @@ class LineObserver:
 
     def see(self, event: Event, progress: Progress) -> None:
         """Say what happened, now and then."""
-        from mlbench.run.events import PhaseEnded, Validated
+        from mlbench.run.events import Episodes, PhaseEnded, Validated
 
         counter = self.counter
         counter.see(event)
@@ -107,7 +114,7 @@ class LineObserver:
             )
         elif isinstance(event, PhaseEnded) and event.phase == "test":
             click.echo(f"  tested on {event.eval_dataset} in {event.seconds:.1f} s", err=True)
-        elif monotonic() - self.told > LINE_SECONDS:
+        elif isinstance(event, Episodes) and monotonic() - self.told > LINE_SECONDS:
             left = (counter.total - counter.done) / counter.rate
             click.echo(
                 f"  {counter.phase}: {counter.done}/{counter.total} tasks,"

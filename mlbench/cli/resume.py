@@ -20,7 +20,7 @@ from mlbench.errors import MisuseError
 def command(
     run: str | None, device: str | None, threads: int | None, database: Path, as_json: bool
 ) -> None:
-    r"""Go on with RUN, or with the run that was interrupted last.
+    r"""Go on with RUN, or with the run that stopped last before its end.
 
     On a CPU with as many threads as before, the numbers are those of a run that never stopped.
 
@@ -29,7 +29,7 @@ def command(
       mlbench resume
       mlbench resume turtle-mini-1f3a9c2e
     """
-    from mlbench.cli.progress import observer
+    from mlbench.cli.progress import observer, tell
     from mlbench.session.launch import resumable, resume
     from mlbench.store.paths import StorePaths
 
@@ -38,13 +38,10 @@ def command(
         names = resumable(paths)
         if not names:
             raise MisuseError(
-                f"no run in {database} was interrupted; 'mlbench list runs' shows them all"
+                f"no run of {database} was interrupted or failed;"
+                f" 'mlbench list runs{paths.option}' shows them all"
             )
         run = names[0]
-
-    def tell(line: str) -> None:
-        click.echo(line, err=True)
-
     launched = resume(paths, run, observer(), tell, device=device, threads=threads)
     report(launched, database, as_json=as_json)
     if launched.exit_code:

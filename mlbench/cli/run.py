@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from mlbench.cli.outcome import report
 from mlbench.cli.parameters import PluginName, Seeds, Setting, database_option
 
 COUNT = click.IntRange(min=1)
+SEED = click.IntRange(min=0)
 
 
 @click.command()
@@ -25,12 +27,12 @@ COUNT = click.IntRange(min=1)
     type=PluginName("datasets"),
     help="Meta-test on this data set too; repeatable.",
 )
-@click.option("--ways", type=COUNT, help="Classes per episode.  [default: 5]")
+@click.option("--ways", type=click.IntRange(min=2), help="Classes per episode.  [default: 5]")
 @click.option(
     "--shots", type=COUNT, default=5, show_default=True, help="Support examples per class."
 )
 @click.option("--queries", type=COUNT, help="Query examples per class.  [default: 16; sine: 50]")
-@click.option("--seed", type=click.IntRange(min=0), help="Seed of the run.  [default: 0]")
+@click.option("--seed", type=SEED, help="Seed of the run.  [default: 0]")
 @click.option("--seeds", type=Seeds(), help="Several seeds, one run each: 0-4 or 0,2,7.")
 @click.option(
     "--set",
@@ -104,34 +106,25 @@ def command(
     """
     if seed is not None and seeds is not None:
         raise click.UsageError("--seed and --seeds exclude each other; give one of them")
-    from mlbench.cli.progress import observer
+    from mlbench.cli.progress import observer, tell
     from mlbench.run.device import choose_execution
     from mlbench.run.setup import Request, prepare
     from mlbench.session.launch import launch
     from mlbench.store.paths import StorePaths
 
     paths = StorePaths(database)
-    experiments = [
-        prepare(
-            Request(
-                algorithm=algorithm,
-                train=train,
-                evals=evals,
-                seed=one,
-                settings=dict(settings),
-                **request,
-            )
+    twice = [name for name, count in Counter(name for name, _ in settings).items() if count > 1]
+    if twice:
+        raise click.UsageError(f"--set {twice[0]} is given twice; give one value")
+    asked = Request(
+        algorithm=algorithm, train=train, evals=evals, settings=dict(settings), **request
+    )
+    experiment = prepare(asked)
+    execution = choose_execution(experiment.spec.kind, device, threads, engine)
+    for one in seeds or (seed or 0,):
+        launched = launch(
+            experiment.with_seed(one), execution, paths, observer(), tell, again=again
         )
-        for one in (seeds or (seed or 0,))
-    ]
-
-    execution = choose_execution(experiments[0].spec.kind, device, threads, engine)
-
-    def tell(line: str) -> None:
-        click.echo(line, err=True)
-
-    for experiment in experiments:
-        launched = launch(experiment, execution, paths, observer(), tell, again=again)
         report(launched, database, as_json=as_json)
         if launched.exit_code:
             raise SystemExit(launched.exit_code)

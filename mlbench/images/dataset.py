@@ -175,7 +175,8 @@ class Reshaped(ImageDataset):
     @property
     def fingerprint(self) -> str:
         """Return the original's fingerprint, and what was done to it."""
-        return f"{self.original.fingerprint}@{'x'.join(map(str, self.shape))}"
+        shape = "x".join(map(str, self.shape))
+        return f"{self.original.fingerprint}@{shape}, antialiased bicubic, luma of ITU-R 601"
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -23,7 +23,8 @@ def plugin_folders(kind: Kind) -> list[Path]:
     A folder with an ``__init__.py`` is a package of somebody else's and is left alone; one that
     is reached by two ways counts once.
     """
-    roots = [*_checkout(), Path.cwd(), *named_roots()]
+    root = checkout()
+    roots = [*([root] if root else []), Path.cwd(), *named_roots()]
     folders = {(Path(__file__).parent / kind).resolve(): None}
     for folder in (root / kind for root in roots):
         if _is_plugin_folder(folder):
@@ -49,7 +50,7 @@ def _is_plugin_folder(folder: Path) -> bool:
     return readable and not (folder / "__init__.py").exists()
 
 
-def _checkout() -> list[Path]:
+def checkout() -> Path | None:
     """Return the checkout that mlbench runs from, if it runs from one.
 
     Only mlbench's own pyproject.toml tells: ``site-packages/algorithms`` is somebody else's.
@@ -59,5 +60,5 @@ def _checkout() -> list[Path]:
         project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
         ours = project["name"] == "mlbench"
     except (OSError, ValueError, KeyError, TypeError):
-        return []
-    return [root] if ours else []
+        return None
+    return root if ours else None

@@ -25,7 +25,7 @@ def blaming(plugin: type, what: str) -> Iterator[None]:
         raise
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise PluginError(out_of_memory(plugin, error)) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if "can't allocate memory" in str(error):  # the CPU allocator raises a RuntimeError
             raise PluginError(out_of_memory(plugin, error)) from error
         lines = str(error).strip().splitlines()

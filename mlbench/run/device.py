@@ -77,7 +77,7 @@ def choose_execution(
 def check_device(device: str) -> None:
     """Refuse a device that torch does not know, or that this machine lacks."""
     try:
-        torch.empty(0, device=device)
+        torch.empty(1, device=device).cpu()  # "meta" has no values that could be copied
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
         raise MisuseError(

@@ -7,7 +7,7 @@ starts from it goes on as if it had never stopped.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from mlbench.contract import Parameters, Split, TaskBatch
 from mlbench.episodes import seed_for
-from mlbench.errors import PluginError
+from mlbench.errors import CheckpointError, PluginError
 from mlbench.run.blame import blaming
 from mlbench.run.device import Execution
 from mlbench.run.events import Episodes, Event, Phase, PhaseEnded, Validated
@@ -41,6 +41,7 @@ class Progress:
         seconds: Wall time by phase and data set.
         ended: Phases and data sets whose end was told.
         tested: Losses and scores of each test that has ended, by data set.
+        diverged: Whether the last meta-gradient was not finite.
         best_score: The best validation score; ``None`` before the first.
         best_step: Meta-updates when it was reached.
     """
@@ -54,8 +55,24 @@ class Progress:
     seconds: dict[str, float] = field(default_factory=dict)
     ended: list[str] = field(default_factory=list)
     tested: dict[str, tuple[list[float], list[float]]] = field(default_factory=dict)
+    diverged: bool = False
     best_score: float | None = None
     best_step: int = 0
+
+
+def progress_of(state: dict[str, Any]) -> Progress:
+    """Return the position that a state holds.
+
+    Raises:
+        CheckpointError: The state was saved by another version of mlbench.
+    """
+    try:
+        return Progress(**state["progress"])
+    except TypeError as error:
+        raise CheckpointError(
+            "the checkpoint was saved by another version of mlbench; delete it to begin that run"
+            f" again ({error})"
+        ) from error
 
 
 class Run:
@@ -75,13 +92,18 @@ class Run:
         self.device = execution.torch_device
         execution.apply()
         self.algorithm = experiment.algorithm(execution)
+        if self.algorithm.meta_batch < 1:
+            raise PluginError(
+                f"{self.spec.algorithm} has a meta-batch of {self.algorithm.meta_batch} tasks;"
+                " give its meta_batch at_least=1"
+            )
         self.progress = Progress()
         if state is None:
             self.meta = self.initial()
             self.best: Parameters = {}
         else:
             state = deepcopy(state)  # the optimiser would go on in the caller's tensors
-            self.progress = Progress(**state["progress"])
+            self.progress = progress_of(state)
             self.meta = self.placed(state["meta"])
             self.best = self.placed(state["best"])
         self.leaves = list(self.meta.values())
@@ -153,10 +175,11 @@ class Run:
         )
         progress = self.progress
         loss, score = mean(progress.losses), mean(progress.scores)
-        if all(map(math.isnan, progress.losses)):
+        if not any(map(math.isfinite, progress.losses)):
             raise PluginError(
-                f"{self.spec.algorithm} predicts nothing but NaN after {progress.tasks} training"
-                " tasks; lower its learning rates or its steps with --set, or mend the plugin"
+                f"{self.spec.algorithm} has no finite validation loss after {progress.tasks}"
+                " training tasks; lower its learning rates or its steps with --set, or mend the"
+                " plugin"
             )
         best = self.better(score)
         if best:
@@ -177,45 +200,44 @@ class Run:
         """Take meta-steps until the next validation."""
         budget, progress = self.spec.budget, self.progress
         dataset = self.spec.train_dataset
-        while True:
-            before = progress.tasks
+        while progress.phase == "train":
+            self.refuse_divergence()
+            before, step = progress.tasks, progress.step
             stop = min(before + self.algorithm.meta_batch, budget.train_tasks)
             began = perf_counter()
             tasks, keys = self.draw(dataset, "train", before, stop)
             with self.blaming("cannot take a meta-step"):
                 gradients, predictions = self.algorithm.meta_step(self.meta, tasks)
+                check_gradients(gradients, self.meta)
             losses, scores = self.judge(predictions, tasks)
-            healthy = self.descend(gradients)
-            step = progress.step
-            progress.step, progress.tasks = step + 1, stop
+            self.descend(gradients)
+            progress.tasks = stop
             due = stop // budget.validate_every > before // budget.validate_every
             if due or stop >= budget.train_tasks:
                 progress.phase = "validation"
             seconds = self.spend("train", dataset, began)
             yield Episodes("train", dataset, before, step, losses, scores, seconds, keys)
-            if not healthy:
-                raise PluginError(
-                    f"{self.spec.algorithm} diverged: its meta-gradient is not finite at training"
-                    f" tasks {before} to {stop - 1}; lower its learning rates or its steps with"
-                    " --set"
-                )
-            if progress.phase == "validation":
-                return
+        self.refuse_divergence()
 
-    def descend(self, gradients: Parameters) -> bool:
-        """Take one step of the optimiser, unless a gradient is not finite; return whether."""
-        if any(not torch.isfinite(gradient).all() for gradient in gradients.values()):
-            return False
-        for name, parameter in self.meta.items():
-            gradient = gradients.get(name)
-            if gradient is not None and gradient.shape != parameter.shape:
-                raise PluginError(
-                    f"{self.spec.algorithm} returns a gradient of shape {tuple(gradient.shape)}"
-                    f" for {name} of shape {tuple(parameter.shape)}; mend the plugin's meta_step"
-                )
-            parameter.grad = gradient
-        self.optimiser.step()
-        return True
+    def refuse_divergence(self) -> None:
+        """Stop where the last meta-gradient was not finite, in this attempt or an earlier one."""
+        if self.progress.diverged:
+            raise PluginError(
+                f"{self.spec.algorithm} diverged: its meta-gradient is not finite before training"
+                f" task {self.progress.tasks}; lower its learning rates or its steps with --set"
+            )
+
+    def descend(self, gradients: Parameters) -> None:
+        """Take one step of the optimiser, unless a gradient is not finite."""
+        progress = self.progress
+        progress.diverged = not all(bool(torch.isfinite(g).all()) for g in gradients.values())
+        if progress.diverged:
+            return
+        for name, gradient in gradients.items():
+            self.meta[name].grad = gradient
+        with self.blaming("cannot step its optimiser"):
+            self.optimiser.step()
+        progress.step += 1
 
     def test(self, dataset: str) -> Iterator[Event]:
         """Meta-test the selected meta-parameters on one data set."""
@@ -226,7 +248,16 @@ class Run:
         yield from self.end("test", dataset)
 
     def selected(self) -> Parameters:
-        """Return what is tested: the best validated state, or what of it the protocol restores."""
+        """Return what is tested: the best validated state, or what of it the protocol restores.
+
+        Raises:
+            PluginError: No validation had a finite mean.
+        """
+        if not self.best:
+            raise PluginError(
+                f"{self.spec.algorithm} has no validation whose mean score is finite, so there is"
+                " nothing to test; lower its learning rates or its steps with --set"
+            )
         restored = self.algorithm.released_restores
         if self.spec.protocol.restores == "everything" or restored is None:
             return self.best
@@ -261,18 +292,22 @@ class Run:
             )
         return tasks, stream.keys(start, stop).tolist()
 
-    def judge(self, predictions: Tensor, tasks: TaskBatch) -> tuple[list[float], list[float]]:
+    def judge(self, predictions: object, tasks: TaskBatch) -> tuple[list[float], list[float]]:
         """Return losses and scores of a batch of tasks, one per task."""
         problem, target = self.experiment.problem, tasks.query.y
         outputs = 1 if self.spec.ways is None else self.spec.ways
         expected = (tasks.task_count, target.shape[1], outputs)
-        if tuple(predictions.shape) != expected:
+        if not isinstance(predictions, Tensor) or tuple(predictions.shape) != expected:
+            what = type(predictions).__name__
+            if isinstance(predictions, Tensor):
+                what = f"a tensor of shape {tuple(predictions.shape)}"
             raise PluginError(
-                f"{self.spec.algorithm} predicts a tensor of shape {tuple(predictions.shape)}"
-                f" where (tasks, queries, outputs) = {expected} is due; mend the plugin"
+                f"{self.spec.algorithm} predicts {what} where (tasks, queries, outputs) ="
+                f" {expected} is due; mend the plugin"
             )
-        losses = problem.losses(predictions, target)
-        scores = problem.scores(predictions, target)
+        with torch.no_grad(), self.blaming("has predictions that cannot be judged"):
+            losses = problem.losses(predictions, target)
+            scores = problem.scores(predictions, target)
         scores = scores.where(torch.isfinite(losses), torch.nan)
         return losses.tolist(), scores.tolist()
 
@@ -289,6 +324,28 @@ class Run:
         if key not in self.progress.ended:
             self.progress.ended.append(key)
             yield PhaseEnded(phase, dataset, self.progress.seconds.get(key, 0.0))
+
+
+def check_gradients(gradients: Mapping[str, object], meta: Parameters) -> None:
+    """Refuse meta-gradients that do not fit the meta-parameters.
+
+    Raises:
+        TypeError: One is no tensor, or of another type.
+        ValueError: There are none, or one has an unknown name or another shape.
+    """
+    if not gradients:
+        raise ValueError("meta_step returns no gradients")
+    for name, gradient in gradients.items():
+        if name not in meta:
+            raise ValueError(f"a gradient of {name!r}, but the parameters are {', '.join(meta)}")
+        if not isinstance(gradient, Tensor) or gradient.dtype != meta[name].dtype:
+            kind = gradient.dtype if isinstance(gradient, Tensor) else type(gradient).__name__
+            raise TypeError(f"the gradient of {name} is {kind}, not a tensor of {meta[name].dtype}")
+        if gradient.shape != meta[name].shape:
+            raise ValueError(
+                f"the gradient of {name} has shape {tuple(gradient.shape)},"
+                f" not {tuple(meta[name].shape)}"
+            )
 
 
 def mean(values: list[float]) -> float:

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from mlbench.plugins import checkout
 from mlbench.registry import plugin_hashes
 from mlbench.run.device import Execution, keep_memory, usable_cores
 from mlbench.run.setup import Experiment
@@ -23,7 +24,7 @@ PACKAGES = ("mlbench", "torch", "torchvision", "numpy", "pillow", "duckdb", "pol
 
 def provenance(experiment: Experiment, execution: Execution) -> dict[str, Any]:
     """Return what a journal's first line says of an attempt's origin."""
-    commit, dirty = git_state(Path.cwd())
+    commit, dirty = git_state()
     return {
         "command": command_line(),
         "git_commit": commit,
@@ -47,7 +48,10 @@ def provenance(experiment: Experiment, execution: Execution) -> dict[str, Any]:
 
 def command_line() -> str:
     """Return what was typed, fit to be typed again."""
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    program = Path(sys.argv[0]).name
+    if program == "__main__.py":
+        return shlex.join(["python", "-m", "mlbench", *sys.argv[1:]])
+    return shlex.join([program, *sys.argv[1:]])
 
 
 def package_versions() -> dict[str, str]:
@@ -69,8 +73,11 @@ def plugin_files(experiment: Experiment) -> dict[str, str]:
     return hashes
 
 
-def git_state(folder: Path) -> tuple[str | None, bool | None]:
-    """Return the commit of the checkout that a folder is in and whether it has changes."""
+def git_state() -> tuple[str | None, bool | None]:
+    """Return mlbench's own commit and whether it has changes; ``None`` for what is no checkout."""
+    folder = checkout()
+    if folder is None:
+        return None, None
     commit = git(folder, "rev-parse", "HEAD")
     if commit is None:
         return None, None

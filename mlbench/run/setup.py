@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import get_args
 
 import torch
@@ -16,6 +16,7 @@ from mlbench.registry import load_algorithm, load_dataset
 from mlbench.run.blame import blaming
 from mlbench.run.device import Execution
 from mlbench.run.spec import (
+    CONV4_SETTINGS,
     PROTOCOLS,
     BudgetName,
     Precision,
@@ -80,6 +81,10 @@ class Experiment:
         """Return the stream of episodes that a phase of this run meets."""
         return stream_of(self.spec, self.datasets[dataset], split)
 
+    def with_seed(self, seed: int) -> Experiment:
+        """Return this experiment with another seed, on the same data."""
+        return replace(self, spec=replace(self.spec, seed=seed))
+
     @property
     def dtype(self) -> torch.dtype:
         """Return the type of every floating-point tensor."""
@@ -124,7 +129,7 @@ def prepare(request: Request) -> Experiment:
     datasets = build_datasets(classes, parsed)
     protocol = PROTOCOLS[request.protocol]
     if kind == "classification":
-        learner_settings = {"padding": str(protocol.padding), **learner_settings}
+        learner_settings = CONV4_SETTINGS[request.protocol] | learner_settings
     learner_options = learner_class(kind).Options.parse(learner_settings, owner=LEARNER)
     spec = RunSpec(
         algorithm=algorithm.name,

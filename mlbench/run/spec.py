@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from mlbench.contract import ProblemKind
-from mlbench.errors import MisuseError
+from mlbench.errors import MisuseError, StoreError
 
 BudgetName = Literal["paper", "quick", "smoke", "custom"]
 ProtocolName = Literal["corrected", "released"]
@@ -74,21 +74,21 @@ class Protocol:
     Args:
         name: The preset.
         replacement: Whether an image may be drawn twice in an episode.
-        padding: Zeros around the inputs of Conv4's convolutions.
         restores: What the best validated state brings back before the test: ``everything``, or
             ``released``, what the authors' code does for the technique.
     """
 
     name: ProtocolName
     replacement: bool
-    padding: int
     restores: Literal["everything", "released"]
 
 
 PROTOCOLS: dict[ProtocolName, Protocol] = {
-    "corrected": Protocol(name="corrected", replacement=False, padding=1, restores="everything"),
-    "released": Protocol(name="released", replacement=True, padding=0, restores="released"),
+    "corrected": Protocol(name="corrected", replacement=False, restores="everything"),
+    "released": Protocol(name="released", replacement=True, restores="released"),
 }
+CONV4_SETTINGS: dict[ProtocolName, dict[str, str]] = {"corrected": {}, "released": {"padding": "0"}}
+"""What a protocol sets of the image learner, where the user sets nothing else."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,13 +150,23 @@ class RunSpec:
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> RunSpec:
-        """Return the spec that a record describes."""
+        """Return the spec that a record describes.
+
+        Raises:
+            StoreError: Another version of mlbench wrote it.
+        """
         fields = dict(record)
-        protocol = Protocol(name=fields.pop("protocol"), **fields.pop("protocol_settings"))
         numbers = ("train_tasks", "validation_tasks", "validate_every", "test_tasks")
-        budget = Budget(name=fields.pop("budget"), **{n: fields.pop(n) for n in numbers})
-        fields["eval_datasets"] = tuple(fields["eval_datasets"])
-        return cls(protocol=protocol, budget=budget, **fields)
+        try:
+            protocol = Protocol(name=fields.pop("protocol"), **fields.pop("protocol_settings"))
+            budget = Budget(name=fields.pop("budget"), **{n: fields.pop(n) for n in numbers})
+            fields["eval_datasets"] = tuple(fields["eval_datasets"])
+            return cls(protocol=protocol, budget=budget, **fields)
+        except (TypeError, KeyError) as error:
+            raise StoreError(
+                f"the spec of this run was written by another version of mlbench ({error});"
+                " start it anew with mlbench run"
+            ) from error
 
     @property
     def hash(self) -> str:
@@ -169,6 +179,3 @@ class RunSpec:
             del record[preset]
         text = json.dumps(record, sort_keys=True, separators=(",", ":"))
         return sha256(text.encode()).hexdigest()[:16]
-
-
-BUDGETS: tuple[BudgetName, ...] = tuple(n for n in get_args(BudgetName) if n != "custom")

@@ -6,13 +6,13 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import Protocol
+from typing import Any, Protocol
 
-from mlbench.errors import MlbenchError, StoreError
+from mlbench.errors import CheckpointError, MlbenchError, StoreError
 from mlbench.run import checkpoint
 from mlbench.run.device import Execution
 from mlbench.run.events import Episodes, Event
-from mlbench.run.loop import Progress, Run
+from mlbench.run.loop import Progress, Run, progress_of
 from mlbench.run.machine import provenance
 from mlbench.run.setup import Experiment
 from mlbench.session.record import EpisodeBuffer, milestone, started, status
@@ -25,6 +25,7 @@ from mlbench.store.records import Record
 CHECKPOINT_SECONDS = 20.0  # between two checkpoints, besides those at validations
 FLUSH_SECONDS = 0.5  # an episode waits no longer than this, or one event, for the journal
 FLUSH_EPISODES = 2_000
+LAST_POSITION = 2**62  # after all that a run can record
 
 
 class Observer(Protocol):
@@ -40,16 +41,45 @@ class Observer(Protocol):
         """Learn that the attempt is over, however it ended."""
 
 
+class Unheard:
+    """Passes on to an observer until nobody hears it: a closed terminal stops no run."""
+
+    def __init__(self, observer: Observer) -> None:
+        self.observer: Observer | None = observer
+
+    def begin(self, experiment: Experiment, run_id: str, progress: Progress) -> None:
+        """Pass it on."""
+        self.pass_on("begin", experiment, run_id, progress)
+
+    def see(self, event: Event, progress: Progress) -> None:
+        """Pass it on."""
+        self.pass_on("see", event, progress)
+
+    def end(self) -> None:
+        """Pass it on."""
+        self.pass_on("end")
+
+    def pass_on(self, method: str, *arguments: Any) -> None:
+        """Call a method of the observer, the last time if it cannot write."""
+        if self.observer is not None:
+            try:
+                getattr(self.observer, method)(*arguments)
+            except OSError:
+                self.observer = None
+
+
 @dataclass(frozen=True)
 class Ended:
     """How an attempt ended.
 
     Args:
         progress: Where the run got to.
-        exit_code: 0 when it finished, 128 plus the signal when one stopped it.
+        finished: Whether that is its end.
+        exit_code: 128 plus the signal when one came, else 0.
     """
 
     progress: Progress
+    finished: bool
     exit_code: int
 
 
@@ -87,27 +117,55 @@ class Attempt:
         Raises:
             MlbenchError: The run failed; the journal says so too.
         """
+        observer = Unheard(observer)
         with RunLock(self.paths, self.run_id), StopRequest() as stop:
-            if afresh:
-                self.checkpoint.unlink(missing_ok=True)
-            spec_hash = self.experiment.spec.hash
-            resumed = self.checkpoint.exists()
-            state = checkpoint.load(self.checkpoint, spec_hash) if resumed else None
-            attempt = attempts_of(self.paths, self.run_id) + 1
-            position = state["progress"]["position"] if state else 0
+            before = attempts_of(self.paths, self.run_id)
+            try:
+                state = self.saved_state(before, afresh=afresh)
+            except MlbenchError as error:
+                self.refuse(before, error)
+                raise
+            progress = progress_of(state) if state else Progress()
+            attempt = before + 1
             origin = provenance(self.experiment, self.execution)
             with Journal.open(self.paths, self.run_id, attempt) as journal:
-                journal.append([started(self.experiment, self.run_id, attempt, position, origin)])
-                tracker = Progress(**state["progress"]) if state else Progress()
+                journal.append(
+                    [started(self.experiment, self.run_id, attempt, progress.position, origin)]
+                )
                 try:
                     run = Run(self.experiment, self.execution, state)
-                    tracker = run.progress
+                    progress = run.progress
                     return self.follow(run, journal, observer, stop)
                 except BaseException as error:
-                    self.fail(journal, tracker, attempt, error)
+                    self.fail(journal, progress, attempt, error)
                     raise
                 finally:
                     observer.end()
+
+    def saved_state(self, attempts: int, *, afresh: bool) -> dict[str, Any] | None:
+        """Return what the last checkpoint holds; ``None`` to begin at the beginning.
+
+        Raises:
+            CheckpointError: It is damaged, of another spec, or without the journals before it.
+        """
+        if afresh:
+            self.checkpoint.unlink(missing_ok=True)
+        if not self.checkpoint.exists():
+            return None
+        if not attempts:
+            raise CheckpointError(
+                f"checkpoint {self.checkpoint} goes on from journals that are not in"
+                f" {self.paths.journals}; bring them back, or delete it to begin that run again"
+            )
+        state = checkpoint.load(self.checkpoint, self.experiment.spec.hash)
+        progress_of(state)
+        return state
+
+    def refuse(self, attempts: int, error: MlbenchError) -> None:
+        """Write down, after the last attempt, why there cannot be another."""
+        if attempts:
+            with Journal.reopen(self.paths, self.run_id, attempts) as journal:
+                journal.append([status("failed", LAST_POSITION, 0, str(error))])
 
     def follow(self, run: Run, journal: Journal, observer: Observer, stop: StopRequest) -> Ended:
         """Write down the events of a run; stop between two of them when asked to."""
@@ -134,10 +192,10 @@ class Attempt:
                 saved = monotonic()
             if stop.signal:
                 journal.append([status("interrupted", progress.position, progress.tasks)])
-                return Ended(progress, stop.exit_code)
+                return Ended(progress, finished=False, exit_code=stop.exit_code)
         journal.append([status("finished", progress.position, progress.tasks)])
         journal.sync()
-        return Ended(progress, 0)
+        return Ended(progress, finished=True, exit_code=stop.exit_code)
 
     @property
     def full(self) -> bool:

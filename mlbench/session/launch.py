@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mlbench.errors import MisuseError, StoreError
+from mlbench.errors import MisuseError, PluginError, StoreBusyError, StoreError
 from mlbench.run.device import EngineName, Execution, choose_execution
+from mlbench.run.machine import plugin_files
 from mlbench.run.setup import Experiment, restore
 from mlbench.run.spec import RunSpec
 from mlbench.session.drive import Attempt, Observer
 from mlbench.session.outcome import Outcome, outcome_of_progress, outcome_of_store
 from mlbench.store.ingest import refresh
-from mlbench.store.journal import attempts_of, list_journals
+from mlbench.store.journal import attempts_of, last_status, list_journals
 from mlbench.store.paths import StorePaths
-from mlbench.store.queries import find_run, list_runs
+from mlbench.store.queries import find_run
 from mlbench.store.records import Started
 
 INGEST_PATIENCE = 2.0  # seconds that a run waits for the database when it ends
@@ -57,14 +58,18 @@ def launch(
     known = find_run(paths, spec.hash)
     if known is None or again:
         return drive(Attempt(experiment, execution, paths, fresh_id(paths, spec)), observer, tell)
+    changed = changed_files(experiment, paths, known.run_id)
     if known.status == "finished":
         tell(f"{known.run_id} has this very spec and is finished; --again runs it once more.")
-        return Launched(known.run_id, spec, outcome_of_store(paths, known.run_id))
+        if changed:
+            tell(f"Changed since: {', '.join(changed)}. --again runs what is there.")
+        return Launched(known.run_id, spec, stored_outcome(paths, known.run_id))
+    if known.status != "running":
+        tell(f"{known.run_id} {known.status} before{f': {known.error}' if known.error else '.'}")
+    if changed:
+        tell(f"Changed since: {', '.join(changed)}. It begins again.")
     attempt = Attempt(experiment, execution, paths, known.run_id)
-    if known.status in {"failed", "diverged"}:
-        tell(f"{known.run_id} {known.status} before ({known.error}); it begins again.")
-        return drive(attempt, observer, tell, afresh=True)
-    return drive(attempt, observer, tell)
+    return drive(attempt, observer, tell, afresh=bool(changed))
 
 
 def resume(
@@ -76,39 +81,83 @@ def resume(
     device: str | None = None,
     threads: int | None = None,
 ) -> Launched:
-    """Go on with a run, on what it began on unless told otherwise.
+    """Go on with a run, on what it began on unless told otherwise; show it if it is finished.
 
     Raises:
         MlbenchError: There is no such run, its data or its technique changed, or it failed again.
     """
     first = first_record(paths, run_id)
     spec = RunSpec.from_record(dict(first.spec))
+    known = last_status(paths, run_id)
+    if known is not None and known.status == "finished":
+        tell(f"{run_id} is finished.")
+        return Launched(run_id, spec, stored_outcome(paths, run_id))
+    experiment = restore(spec)
+    if changed := changed_files(experiment, paths, run_id):
+        raise PluginError(
+            f"{', '.join(changed)} changed since {run_id} began, and half a run of each is none;"
+            f" bring the old file back, or begin again with mlbench run {spec.algorithm} ..."
+        )
     origin = first.provenance
-    engine: EngineName = origin["engine"] or "auto"  # type: ignore[assignment]
+    stored: EngineName = origin["engine"] or "auto"  # type: ignore[assignment]
     execution = choose_execution(
-        spec.kind, device or origin["device"], threads or origin["threads"], engine
+        spec.kind,
+        device or origin["device"],
+        threads or origin["threads"],
+        stored if device is None else "auto",
     )
-    return drive(Attempt(restore(spec), execution, paths, run_id), observer, tell)
+    return drive(Attempt(experiment, execution, paths, run_id), observer, tell)
 
 
 def resumable(paths: StorePaths) -> list[str]:
-    """Return the runs that were interrupted, the latest first."""
-    runs = list_runs(paths)
-    names: list[str] = runs.filter(runs["status"] == "interrupted")["run_id"].to_list()
-    return names[::-1]
+    """Return the runs that stopped before their end, the one that stopped last first."""
+    stopped: dict[str, float] = {}
+    for journal in list_journals(paths):
+        state = last_status(paths, journal.run_id) if journal.run_id not in stopped else None
+        if journal.run_id in stopped or (state and state.status in {"interrupted", "failed"}):
+            stopped[journal.run_id] = journal.path.stat().st_mtime
+    return sorted(stopped, key=lambda run_id: stopped[run_id], reverse=True)
 
 
 def drive(attempt: Attempt, observer: Observer, tell: Tell, *, afresh: bool = False) -> Launched:
     """Run one attempt, then bring its journal into the database."""
     experiment, paths, run_id = attempt.experiment, attempt.paths, attempt.run_id
+    go_on = f"Go on with: mlbench resume {run_id}{paths.option}"
     try:
         ended = attempt.drive(observer, afresh=afresh)
+    except KeyboardInterrupt:
+        tell(f"Stopped at once; what came after the last checkpoint is lost. {go_on}")
+        raise
     finally:
         take_in(paths, tell)
-    if ended.exit_code:
-        tell(f"Stopped; everything is saved. Go on with: mlbench resume {run_id}{paths.option}")
-        return Launched(run_id, experiment.spec, None, ended.exit_code)
-    return Launched(run_id, experiment.spec, outcome_of_progress(experiment, ended.progress))
+    outcome = outcome_of_progress(experiment, ended.progress) if ended.finished else None
+    if outcome is None:
+        tell(f"Stopped; everything is saved. {go_on}")
+    return Launched(run_id, experiment.spec, outcome, ended.exit_code)
+
+
+def stored_outcome(paths: StorePaths, run_id: str) -> Outcome:
+    """Return what the database has of a finished run.
+
+    Raises:
+        StoreBusyError: Its episodes are still in the journals, and cannot be taken in.
+    """
+    outcome = outcome_of_store(paths, run_id)
+    if not outcome.results:
+        reason = refresh(paths).waiting or "they cannot be read; see 'mlbench doctor'"
+        raise StoreBusyError(f"{run_id} is finished, but its episodes wait in journals: {reason}")
+    return outcome
+
+
+def changed_files(experiment: Experiment, paths: StorePaths, run_id: str) -> list[str]:
+    """Return the plugin files that are not what they were when a run last began."""
+    last = attempts_of(paths, run_id)
+    journals = [j for j in list_journals(paths) if (j.run_id, j.attempt) == (run_id, last)]
+    first = journals[0].first() if journals else None
+    if first is None:
+        return []  # a run without journals came with its database from elsewhere
+    known = set(first.provenance["plugin_files"].values())
+    return [file for file, digest in plugin_files(experiment).items() if digest not in known]
 
 
 def take_in(paths: StorePaths, tell: Tell) -> None:
@@ -141,5 +190,5 @@ def first_record(paths: StorePaths, run_id: str) -> Started:
             return first
     raise MisuseError(
         f"no journal of a run {run_id!r} lies in {paths.journals};"
-        " 'mlbench list runs' shows the runs"
+        f" 'mlbench list runs{paths.option}' shows the runs"
     )

@@ -24,7 +24,7 @@ class Result:
         loss: Mean query loss over them.
         episodes: How many.
         nan_episodes: How many of them had no finite loss.
-        incomplete: What the data set lacks; ``None`` for a whole one.
+        incomplete: What the data lack that it rests on; ``None`` where they are whole.
     """
 
     eval_dataset: str
@@ -93,7 +93,7 @@ def outcome_of_progress(experiment: Experiment, progress: Progress) -> Outcome:
                 loss=sum(losses) / len(losses),
                 episodes=len(scores),
                 nan_episodes=sum(map(math.isnan, scores)),
-                incomplete=experiment.incomplete.get(dataset),
+                incomplete=shortcomings(experiment, dataset),
             )
         )
     phases = [
@@ -102,6 +102,15 @@ def outcome_of_progress(experiment: Experiment, progress: Progress) -> Outcome:
         for phase, _, dataset in [key.partition(" ")]
     ]
     return Outcome(results, phases)
+
+
+def shortcomings(experiment: Experiment, eval_dataset: str) -> str | None:
+    """Return what the data lack that a result rests on, as the view ``results`` has it."""
+    names = dict.fromkeys((experiment.spec.train_dataset, eval_dataset))
+    notes = [
+        f"{name}: {experiment.incomplete[name]}" for name in names if name in experiment.incomplete
+    ]
+    return "; ".join(notes) or None
 
 
 def outcome_of_store(paths: StorePaths, run_id: str) -> Outcome:

@@ -1,17 +1,20 @@
-"""Ctrl-C and SIGTERM ask a session to stop at the next event, where its state is whole."""
+"""Ctrl-C, SIGTERM and a hang-up ask a session to stop at the next event, its state whole."""
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
+from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-CAUGHT = (signal.SIGINT, signal.SIGTERM)
+CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+NOTED = b"\nStopping after this batch of tasks; Ctrl-C stops at once.\n"
 
 
 class StopRequest:
-    """Remembers the first signal; a second one of Ctrl-C interrupts at once."""
+    """Remembers the first signal; Ctrl-C after it interrupts at once."""
 
     def __init__(self) -> None:
         self.signal: int | None = None
@@ -34,11 +37,13 @@ class StopRequest:
 
     def note(self, number: int, frame: FrameType | None) -> None:
         """Take note of a signal."""
-        if self.signal == signal.SIGINT == number:
+        if self.signal and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.signal = self.signal or number
+        with suppress(OSError):  # the terminal may be gone: that is what SIGHUP says
+            os.write(2, NOTED)
 
     @property
     def exit_code(self) -> int:
-        """Return 130 for Ctrl-C and 143 for SIGTERM, as shells do; 0 if nothing came."""
+        """Return 128 plus the signal, as shells do: 130 for Ctrl-C; 0 if nothing came."""
         return 128 + self.signal if self.signal else 0

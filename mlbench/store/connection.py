@@ -24,6 +24,7 @@ import duckdb
 
 from mlbench.errors import StoreBusyError, StoreError, StoreReadOnlyError
 from mlbench.store import schema
+from mlbench.store.liveness import sign
 from mlbench.store.paths import StorePaths
 
 PATIENCE = 5.0
@@ -150,8 +151,7 @@ def lock(paths: StorePaths, *, shared: bool) -> int | None:
         os.close(descriptor)
         return None
     if not shared:
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        sign(descriptor)
     return descriptor
 
 
@@ -185,12 +185,15 @@ def connect(database: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
 def create(database: Path) -> None:
     """Make an empty database aside and rename it, so that no half-made one is ever seen."""
     aside = database.with_name(f"{database.name}.{os.getpid()}.new")
+    log = aside.with_name(f"{aside.name}.wal")
     try:
         with duckdb.connect(aside) as connection:
             schema.migrate(connection)
+            connection.execute("CHECKPOINT")  # closing does so too, but keeps quiet if it fails
         aside.replace(database)
     finally:
         aside.unlink(missing_ok=True)
+        log.unlink(missing_ok=True)
 
 
 @contextmanager

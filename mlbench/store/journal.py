@@ -27,10 +27,12 @@ class Journal:
     survives the death of the process; :meth:`sync` makes it survive the machine's.
     """
 
-    def __init__(self, path: Path, descriptor: int) -> None:
+    def __init__(self, path: Path, descriptor: int, resume: str, size: int = 0) -> None:
         self.path = path
         self.descriptor = descriptor
-        self.size = 0
+        self.resume = resume  # the command that goes on with this run
+        self.size = size
+        self.torn = False  # whether part of a line lies beyond ``size``
         self.named = False  # whether the folder's entry has reached the disk
 
     @classmethod
@@ -42,45 +44,121 @@ class Journal:
         """
         paths.make(paths.journals)
         path = paths.journal(run_id, attempt)
+        resume = resume_command(paths, run_id)
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         try:
-            return cls(path, os.open(path, flags, 0o666))
+            return cls(path, os.open(path, flags, 0o666), resume)
         except OSError as err:
             raise StoreError(
-                f"{path} cannot be made: {err.strerror}; 'mlbench resume {run_id}' starts"
-                " another attempt"
+                f"{path} cannot be made: {err.strerror}; '{resume}' starts another attempt"
             ) from err
+
+    @classmethod
+    def reopen(cls, paths: StorePaths, run_id: str, attempt: int) -> Self:
+        """Open the journal of an attempt that is over, to add to it.
+
+        The caller holds the run's lock, so that a last line without its newline is one that a
+        kill cut short: nobody is still writing it, and it is removed.
+
+        Raises:
+            StoreError: There is no such journal, not even its first line was written, or it
+                cannot be written to.
+        """
+        path = paths.journal(run_id, attempt)
+        resume = resume_command(paths, run_id)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+        except OSError as err:
+            raise StoreError(
+                f"{path} cannot be opened: {err.strerror}; bring it back or unlock it, then go on"
+                f" with '{resume}'"
+            ) from err
+        journal = cls(path, descriptor, resume)
+        try:
+            journal.find_end()
+            journal.mend()
+        except BaseException:
+            journal.close()
+            raise
+        return journal
+
+    def find_end(self) -> None:
+        """Find the end of the last whole line, and whether a torn one follows.
+
+        Raises:
+            StoreError: There is no whole line, or the file cannot be read.
+        """
+        try:
+            self.size = end_of_lines(self.descriptor)
+            self.torn = os.fstat(self.descriptor).st_size > self.size
+        except OSError as err:
+            raise StoreError(
+                f"{self.path} cannot be read: {err.strerror}; check that disk, then go on with"
+                f" '{self.resume}'"
+            ) from err
+        if not self.size:
+            raise StoreError(f"{self.path} has no whole line to add to; '{self.resume}' goes on")
 
     def append(self, records: Iterable[Record]) -> None:
         """Write records, in one go.
 
         Raises:
-            StoreError: They do not fit on the disk; the journal is then as it was before.
+            StoreError: They do not fit on the disk; the journal is then as it was before, or
+                is brought back to that before anything else is written.
         """
         lines = b"".join(map(to_line, records))
+        self.mend()
         try:
             written = os.write(self.descriptor, lines)
             reason = "the disk or the quota is full"
         except OSError as err:
             written, reason = 0, err.strerror or str(err)
         if written != len(lines):
-            os.ftruncate(self.descriptor, self.size)
+            self.torn = written > 0
+            self.mend()
             raise StoreError(
                 f"{self.path} takes no more: {reason}; free some space, then go on with"
-                " 'mlbench resume'"
+                f" '{self.resume}'"
             )
         self.size += written
 
+    def mend(self) -> None:
+        """Remove what there is of a torn line; harmless when there is none.
+
+        Raises:
+            StoreError: The file cannot be cut.
+        """
+        if not self.torn:
+            return
+        try:
+            os.ftruncate(self.descriptor, self.size)
+        except OSError as err:
+            raise StoreError(
+                f"{self.path} ends in a torn line that cannot be removed: {err.strerror}; free"
+                f" some space and check that disk, then go on with '{self.resume}'"
+            ) from err
+        self.torn = False
+
     def sync(self) -> None:
-        """Make what was written survive a crash of the machine."""
-        os.fsync(self.descriptor)
-        if not self.named:
-            folder = os.open(self.path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
-            self.named = True
+        """Make what was written survive a crash of the machine.
+
+        Raises:
+            StoreError: The disk does not take it.
+        """
+        try:
+            os.fsync(self.descriptor)
+            if not self.named:
+                folder = os.open(self.path.parent, os.O_RDONLY)
+                try:
+                    os.fsync(folder)
+                finally:
+                    os.close(folder)
+                self.named = True
+        except OSError as err:
+            raise StoreError(
+                f"{self.path} cannot be brought to the disk: {err.strerror}; free some space and"
+                f" check that disk, then go on with '{self.resume}'"
+            ) from err
 
     def close(self) -> None:
         """Close the file."""
@@ -145,6 +223,23 @@ class JournalFile:
             return None
 
 
+def resume_command(paths: StorePaths, run_id: str) -> str:
+    """Return what to type to go on with a run of this store."""
+    return f"mlbench resume {run_id}{paths.option}"
+
+
+def end_of_lines(descriptor: int) -> int:
+    """Return where the last whole line of a file ends; 0 if it has none."""
+    end = os.fstat(descriptor).st_size
+    while end > 0:
+        start = max(0, end - BLOCK)
+        newline = os.pread(descriptor, end - start, start).rfind(b"\n")
+        if newline >= 0:
+            return start + newline + 1
+        end = start
+    return 0
+
+
 def list_journals(paths: StorePaths) -> list[JournalFile]:
     """Return the journals of a store, runs in order and each run's attempts in order."""
     try:
@@ -187,13 +282,20 @@ def last_status(paths: StorePaths, run_id: str) -> RunState | None:
 
 
 def find_in_journals(paths: StorePaths, spec_hash: str) -> RunState | None:
-    """Return the run of this spec that started last, from the journals alone."""
+    """Return the run of this spec that counts, as :func:`.queries.find_run`, without asking DuckDB.
+
+    That is the finished one that started last; if none is finished, the one that started last.
+    """
     runs: dict[str, list[JournalFile]] = {}
     for journal in list_journals(paths):
         runs.setdefault(journal.run_id, []).append(journal)
     states = (state_of(paths, journals) for journals in runs.values())
     found = [state for state in states if state and state.spec_hash == spec_hash]
-    return max(found, key=lambda state: (state.started, state.run_id), default=None)
+    return max(
+        found,
+        key=lambda state: (state.status == "finished", state.started, state.run_id),
+        default=None,
+    )
 
 
 def state_of(paths: StorePaths, journals: list[JournalFile]) -> RunState | None:

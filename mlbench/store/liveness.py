@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -38,14 +39,14 @@ class RunLock:
                 " database with --db"
             ) from err
         if not lock_within(descriptor, PROBES_PASS):
-            holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
+            holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
             os.close(descriptor)
+            who = f"as PID {holder}" if holder else "in another process"
+            how = f" with 'kill {holder}'" if holder else ""
             raise StoreError(
-                f"run {self.run_id} is already running as PID {holder}; wait for it, or stop it"
-                f" with 'kill {holder}'"
+                f"run {self.run_id} is already running {who}; wait for it, or stop it{how}"
             )
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        sign(descriptor)
         self.descriptor = descriptor
 
     def release(self) -> None:
@@ -65,6 +66,17 @@ class RunLock:
         traceback: TracebackType | None,
     ) -> None:
         self.release()
+
+
+def sign(descriptor: int) -> None:
+    """Write our PID into a file that we hold locked, for those who wonder who does.
+
+    The kernel's lock is what counts and the PID a courtesy: a full disk that has no room for it
+    is no reason to stop, and those who find no PID say so.
+    """
+    with suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
 
 
 def lock_within(descriptor: int, patience: float) -> bool:

@@ -26,12 +26,7 @@ HYPERPARAMETERS = "SELECT run_id, part, name, value FROM hyperparameters ORDER B
 BY_SPEC = """
     SELECT run_id, spec_hash, status, attempts, strftime(started, '%Y-%m-%dT%H:%M:%S.%fZ'), error
     FROM runs WHERE spec_hash = $spec_hash
-    ORDER BY started DESC, run_id DESC LIMIT 1
-"""
-
-BY_PREFIX = """
-    SELECT * EXCLUDE (spec, protocol_settings) FROM runs
-    WHERE starts_with(run_id, $prefix) ORDER BY started, run_id
+    ORDER BY status = 'finished' DESC, started DESC, run_id DESC LIMIT 1
 """
 
 RUN_RESULTS = """
@@ -69,7 +64,10 @@ def hyperparameters(paths: StorePaths) -> pl.DataFrame:
 
 
 def find_run(paths: StorePaths, spec_hash: str) -> RunState | None:
-    """Return the run of this spec that started last, or ``None``.
+    """Return the run of this spec that counts, or ``None``.
+
+    That is the finished one that started last: a later one that came to nothing takes nothing
+    away from it. If none is finished, it is the one that started last.
 
     Asks the journals when the database is held by another process, or what waits cannot be taken
     in: whether to run must not depend on somebody's SQL shell.
@@ -83,11 +81,6 @@ def find_run(paths: StorePaths, spec_hash: str) -> RunState | None:
         names = ("run_id", "spec_hash", "status", "attempts", "started", "error")
         return RunState(**dict(zip(names, row, strict=True))) if row else None
     return find_in_journals(paths, spec_hash)
-
-
-def find_by_prefix(paths: StorePaths, prefix: str) -> pl.DataFrame:
-    """Return the runs whose id begins so, with the columns of :func:`list_runs`."""
-    return ask(paths, BY_PREFIX, prefix=prefix)
 
 
 def run_results(paths: StorePaths, run_id: str) -> pl.DataFrame:
@@ -123,8 +116,8 @@ def sql(paths: StorePaths, text: str) -> pl.DataFrame:
     refresh(paths)
     if not exists(paths.database):
         raise StoreError(
-            f"there is no database {paths.database} yet; 'mlbench run' makes it, or name another"
-            " with --db"
+            f"there is no database {paths.database} yet; 'mlbench run ...{paths.option}' makes it,"
+            " or name another with --db"
         )
     with read(paths) as connection:
         try:

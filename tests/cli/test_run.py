@@ -9,13 +9,22 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 from click.testing import CliRunner, Result
 
 from mlbench.cli import main
+from mlbench.errors import CheckpointError
+from mlbench.run import checkpoint
+from mlbench.run.device import Execution
+from mlbench.run.events import Event
+from mlbench.run.loop import Progress
+from mlbench.run.setup import Request, prepare
+from mlbench.session.drive import Attempt
 from mlbench.store.paths import StorePaths
 from mlbench.store.queries import list_runs, sql
 
@@ -25,6 +34,17 @@ SMALL = (
 )
 SINE = ("run", "maml", "--train", "sine", *SMALL)
 Call = Callable[..., Result]
+CPU = Execution(device="cpu", threads=1, engine="auto")
+SMALL_REQUEST = Request(
+    algorithm="maml",
+    train="sine",
+    queries=6,
+    train_tasks=12,
+    validation_tasks=4,
+    validate_every=6,
+    test_tasks=5,
+    settings={"train_steps": "1"},
+)
 
 DIVIDES_BY_ZERO = """
 from mlbench.inner import GradientBased, UpdateRule
@@ -41,6 +61,25 @@ class Broken(GradientBased):
 """
 WRONG_SHAPE = DIVIDES_BY_ZERO.replace("theta * (1 // t)", "theta[:7]")
 NOTHING_BUT_NAN = DIVIDES_BY_ZERO.replace("theta * (1 // t)", "theta * float('nan')")
+WORKS = """
+from mlbench.inner import GradientBased, UpdateRule
+
+class Rule(UpdateRule):
+    def start(self, meta, theta): return None
+    def step(self, meta, state, theta, gradient, loss, t): return theta - 0.01 * gradient, None
+
+class Mine(GradientBased):
+    "Descends."
+    name = "mine"
+    paper = "none"
+    Rule = Rule
+"""
+READ = """
+import duckdb, sys
+connection = duckdb.connect(sys.argv[1], read_only=True)
+print("held", flush=True)
+sys.stdin.read()
+"""
 HOLD = """
 import duckdb, sys
 connection = duckdb.connect(sys.argv[1])
@@ -48,6 +87,21 @@ connection.execute("create table if not exists held (x int)")
 print("held", flush=True)
 sys.stdin.read()
 """
+
+
+class StopsAt:
+    """Sends SIGTERM to its own process once a run has used some positions."""
+
+    def __init__(self, position: int) -> None:
+        self.position = position
+
+    def begin(self, *_: object) -> None: ...
+
+    def see(self, event: Event, progress: Progress) -> None:
+        if progress.position == self.position:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def end(self) -> None: ...
 
 
 @pytest.fixture
@@ -142,10 +196,109 @@ def test_ctrl_c_saves_and_resume_goes_on(mlbench: Call, tmp_path: Path) -> None:
     assert row["status"] == "interrupted"
     assert f"Go on with: mlbench resume {row['run_id']}" in narration
     assert row["tasks_trained"] >= 1000
+    assert "Stopping after this batch of tasks; Ctrl-C stops at once." in narration
+
+
+def test_resume_goes_on_and_shows_the_result_once_finished(mlbench: Call) -> None:
+    whole = json.loads(mlbench(*SINE, "--json").stdout)
+    paths = store()
+    stop = Attempt(prepare(SMALL_REQUEST), CPU, paths, "stopped")
+    stop.drive(StopsAt(9))
+    result = mlbench("resume", "--json")
+    assert "going on at task" in result.stderr
+    resumed = json.loads(result.stdout)
+    assert resumed["run_id"] == "stopped"
+    assert resumed["results"] == whole["results"]
+    again = mlbench("resume", "stopped", "--json")
+    assert "stopped is finished" in again.stderr
+    assert json.loads(again.stdout)["results"][0] == pytest.approx(whole["results"][0])
+    assert list_runs(paths)["attempts"].to_list() == [1, 2]
+
+
+def test_an_edited_technique_is_told_of_and_never_mixed(mlbench: Call) -> None:
+    Path("algorithms").mkdir()
+    file = Path("algorithms", "mine.py")
+    file.write_text(WORKS)
+    mine = ("run", "mine", *SINE[2:])
+    assert mlbench(*mine).exit_code == 0
+    file.write_text(WORKS + "\n# another technique\n")
+    sys.modules.pop("mlbench.plugins.algorithms.mine")
+    result = mlbench(*mine)
+    assert re.search(r"Changed since: .*mine\.py\. --again runs what is there", result.stderr)
+    request = replace(SMALL_REQUEST, algorithm="mine", seed=1)
+    Attempt(prepare(request), CPU, store(), "half").drive(StopsAt(9))
+    file.write_text(WORKS)
+    sys.modules.pop("mlbench.plugins.algorithms.mine")
+    line = the_error(mlbench("resume", "half"), 1)
+    assert re.search(r"mine\.py changed since half began", line)
+    result = mlbench(*mine, "--seed", "1")
+    assert re.search(r"Changed since: .*mine\.py\. It begins again", result.stderr)
+    assert result.exit_code == 0
+    runs = {row["run_id"]: row for row in list_runs(store()).iter_rows(named=True)}
+    assert runs["half"]["status"] == "finished"
+
+
+def test_a_run_that_failed_for_want_of_room_goes_on(
+    mlbench: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saves: list[int] = []
+    save = checkpoint.save
+
+    def full(path: Path, spec_hash: str, state: dict[str, Any]) -> None:
+        saves.append(state["progress"]["tasks"])
+        if len(saves) == 2:
+            raise CheckpointError("no room")
+        save(path, spec_hash, state)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save", full)
+        assert "no room" in the_error(mlbench(*SINE), 1)
+    result = mlbench("resume")
+    assert result.exit_code == 0, result.output
+    assert "going on at task 0" in result.stderr
+    frame = sql(store(), "SELECT count(*) AS n, count(DISTINCT position) AS d FROM episodes")
+    assert frame.rows() == [(29, 29)]
+
+
+def test_a_terminal_that_closes_stops_no_run(mlbench: Call) -> None:
+    command = f"{sys.executable} -m mlbench {' '.join(SINE)} 2>&1 >/dev/null | head -1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("maml-sine-")
+    assert list_runs(store())["status"].to_list() == ["finished"]
+
+
+def test_a_result_that_waits_in_the_journals_is_told(mlbench: Call) -> None:
+    assert mlbench(*SINE).exit_code == 0
+    command = [sys.executable, "-c", READ, "runs.duckdb"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as shell:
+        assert shell.stdout is not None
+        shell.stdout.readline()
+        assert mlbench(*SINE, "--seed", "1").exit_code == 0
+        line = the_error(mlbench(*SINE, "--seed", "1"), 1)
+        assert re.search(rf"is finished, but its episodes wait in journals: .*{shell.pid}", line)
+        shell.communicate()
+    assert mlbench(*SINE, "--seed", "1").exit_code == 0
+
+
+def test_a_damaged_checkpoint_marks_the_run_failed_and_loses_nothing(mlbench: Call) -> None:
+    paths = store()
+    attempt = Attempt(prepare(SMALL_REQUEST), CPU, paths, "stopped")
+    attempt.drive(StopsAt(9))
+    episodes = sql(paths, "SELECT * FROM episodes ORDER BY position")
+    attempt.checkpoint.write_bytes(attempt.checkpoint.read_bytes()[:-9])
+    line = the_error(mlbench("resume", "stopped"), 1)
+    assert re.search(r"checkpoint .* is damaged .*; delete it to begin that run again", line)
+    (row,) = list_runs(paths).iter_rows(named=True)
+    assert (row["status"], row["error"]) == ("failed", line.removeprefix("Error: "))
+    assert sql(paths, "SELECT * FROM episodes ORDER BY position").equals(episodes)
+    attempt.checkpoint.unlink()
+    assert mlbench("resume", "stopped").exit_code == 0
 
 
 def test_resume_needs_something_to_resume(mlbench: Call) -> None:
-    assert "no run in runs.duckdb was interrupted" in the_error(mlbench("resume"), 2)
+    assert "no run of runs.duckdb was interrupted or failed" in the_error(mlbench("resume"), 2)
     assert "no journal of a run 'x'" in the_error(mlbench("resume", "x"), 2)
 
 
@@ -169,6 +322,9 @@ def test_resume_needs_something_to_resume(mlbench: Call) -> None:
         ((*SINE, "--device", "cuda:7"), r"device 'cuda:7' cannot be used: .*; --device cpu"),
         ((*SINE, "--device", "gpu"), r"device 'gpu' cannot be used"),
         ((*SINE, "--budgt", "quick"), r"--budgt.*--budget"),
+        ((*SINE, "--set", "order=1", "--set", "order=2"), r"--set order is given twice"),
+        ((*SINE, "--device", "meta"), r"device 'meta' cannot be used"),
+        (("run", "maml", "--train", "shapes", "--ways", "1"), r"--ways.*1"),
         (
             ("run", "maml", "--train", "shapes", "--ways", "99"),
             r"has 64 train classes, not 99; lower",
@@ -198,7 +354,7 @@ def test_absent_data_come_with_the_command_that_brings_them(mlbench: Call) -> No
     [
         (DIVIDES_BY_ZERO, r"Broken of .*broken\.py cannot .*: ZeroDivisionError: "),
         (WRONG_SHAPE, r"Broken of .*broken\.py cannot predict: RuntimeError: "),
-        (NOTHING_BUT_NAN, r"broken predicts nothing but NaN after 0 training tasks"),
+        (NOTHING_BUT_NAN, r"broken has no finite validation loss after 0 training tasks"),
     ],
 )
 def test_a_plugin_that_fails_is_named_and_the_run_marked_failed(
@@ -210,7 +366,8 @@ def test_a_plugin_that_fails_is_named_and_the_run_marked_failed(
     assert re.search(message, line)
     (row,) = list_runs(store()).iter_rows(named=True)
     assert row["status"] == "failed"
-    assert row["error"] == line.removeprefix("Error: ")
+    assert line.removeprefix("Error: ").startswith(row["error"])
+    assert re.search(r"\(traceback in runs/tracebacks/broken-sine-.*\.1\.txt\)$", line)
     assert mlbench("run", "broken", "--train", "sine", *SMALL).exit_code == 1
     assert list_runs(store())["attempts"].to_list() == [2]
 
@@ -246,13 +403,11 @@ def test_a_database_held_by_a_shell_stops_no_run(mlbench: Call) -> None:
 
 
 def test_a_checkpoint_of_another_spec_is_refused(mlbench: Call) -> None:
-    assert mlbench(*SINE).exit_code == 0
     paths = store()
-    (name,) = list_runs(paths)["run_id"].to_list()
-    assert mlbench(*SINE, "--seed", "3").exit_code == 0
-    other = next(run for run in list_runs(paths)["run_id"] if run != name)
-    paths.checkpoint(name).write_bytes(paths.checkpoint(other).read_bytes())
-    line = the_error(mlbench("resume", name), 1)
+    for name, seed in (("one", 1), ("two", 2)):
+        Attempt(prepare(replace(SMALL_REQUEST, seed=seed)), CPU, paths, name).drive(StopsAt(9))
+    paths.checkpoint("one").write_bytes(paths.checkpoint("two").read_bytes())
+    line = the_error(mlbench("resume", "one"), 1)
     assert re.search(r"checkpoint .* is of another run .*; delete it", line)
 
 

@@ -84,7 +84,7 @@ def test_misuse_is_one_line_and_exit_code_2(
 def test_no_database_and_no_database_file_are_failures(tmp_path: Path) -> None:
     result = ask(tmp_path / "runs.duckdb", "select 1")
     assert result.exit_code == 1
-    assert "'mlbench run' makes it" in result.stderr
+    assert "'mlbench run ... --db" in result.stderr
     (tmp_path / "notes.txt").write_text("milk" * 5000)
     result = ask(tmp_path / "notes.txt", "select 1")
     assert result.exit_code == 1

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mlbench.contract import Batch, Parameters, TaskBatch
+from mlbench.contract import Batch, MetaStep, Parameters, TaskBatch
 from mlbench.engines import Loop
 from mlbench.errors import PluginError
 from mlbench.run import checkpoint
@@ -222,22 +222,53 @@ def nothing_but_nan(self: Any, meta: Parameters, support: Batch, query_x: Tensor
 
 
 def nan_gradient(self: Any, meta: Parameters, tasks: TaskBatch) -> Any:
-    from mlbench.contract import MetaStep
-
     nan = {name: torch.full_like(value, torch.nan) for name, value in meta.items()}
     return MetaStep(nan, torch.full_like(tasks.query.y, torch.nan))
+
+
+def exits(*args: Any) -> Any:
+    raise SystemExit(0)
+
+
+def gradients(**found: Any) -> Any:
+    """Return a meta_step whose gradients are these."""
+
+    def meta_step(self: Any, meta: Parameters, tasks: TaskBatch) -> MetaStep:
+        return MetaStep(found, torch.zeros_like(tasks.query.y))
+
+    return meta_step
+
+
+def infinite(self: Any, meta: Parameters, support: Batch, query_x: Tensor) -> Tensor:
+    return torch.full_like(query_x, torch.inf)
+
+
+def finite_once_a_batch(self: Any, meta: Parameters, support: Batch, query_x: Tensor) -> Tensor:
+    predictions = torch.zeros_like(query_x)
+    predictions[0] = torch.nan
+    return predictions
 
 
 @pytest.mark.parametrize(
     ("methods", "message"),
     [
+        ({"meta_step": exits}, r"cannot take a meta-step: SystemExit: 0"),
+        ({"meta_step": gradients()}, r"ValueError: meta_step returns no gradients"),
+        ({"meta_step": gradients(thetas=torch.zeros(1))}, r"'thetas', but the parameters are th"),
+        ({"meta_step": gradients(theta=None)}, r"gradient of theta is NoneType"),
+        ({"meta_step": gradients(theta=torch.zeros(1))}, r"theta has shape \(1,\), not \(25,\)"),
+        ({"meta_step": gradients(theta=torch.zeros(25).double())}, r"is torch.float64, not a"),
+        ({"meta_batch": 0}, r"maml has a meta-batch of 0 tasks"),
+        ({"predict": lambda *_: None}, r"maml predicts NoneType where"),
+        ({"predict": infinite}, r"no finite validation loss after 0 training tasks"),
+        ({"predict": finite_once_a_batch}, r"no validation whose mean score is finite"),
         ({"predict": raises}, r"Broken of .*maml\.py cannot predict: ZeroDivisionError: division"),
         ({"meta_step": raises}, r"cannot take a meta-step: ZeroDivisionError"),
         ({"initialise": raises}, r"cannot draw its initial meta-parameters: ZeroDivisionError"),
         ({"optimiser": raises}, r"cannot make its optimiser: ZeroDivisionError"),
         ({"predict": wrong_shape}, r"shape \(4, 6\) where .* = \(4, 6, 1\) is due"),
-        ({"predict": nothing_but_nan}, r"nothing but NaN after 0 training tasks"),
-        ({"meta_step": nan_gradient}, r"diverged: .* not finite at training tasks 0 to 1"),
+        ({"predict": nothing_but_nan}, r"no finite validation loss after 0 training tasks"),
+        ({"meta_step": nan_gradient}, r"diverged: .* not finite before training task 2"),
     ],
 )
 def test_a_plugin_that_misbehaves_is_named(methods: dict[str, Any], message: str) -> None:
@@ -245,13 +276,17 @@ def test_a_plugin_that_misbehaves_is_named(methods: dict[str, Any], message: str
         list(Run(broken(**methods), CPU).events())
 
 
-def test_a_diverging_step_is_recorded_and_leaves_the_meta_parameters_alone() -> None:
+def test_a_diverging_step_is_recorded_and_stops_the_run_also_when_it_is_resumed() -> None:
     run = Run(broken(meta_step=nan_gradient), CPU)
     before = run.meta["theta"].detach().clone()
     events: list[Event] = []
     with pytest.raises(PluginError, match="diverged"):
         events.extend(run.events())
     assert torch.equal(run.meta["theta"], before)
+    assert isinstance(events[-1], Episodes)
+    assert run.progress.step == 0
+    with pytest.raises(PluginError, match="diverged"):
+        list(Run(run.experiment, CPU, run.state()).events())
 
 
 def test_engines_are_chosen_by_learner_and_device() -> None:

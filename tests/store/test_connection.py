@@ -322,6 +322,27 @@ def test_a_full_disk_loses_nothing_and_lets_one_read(paths: StorePaths, fake_run
     assert ingest(paths).episodes == 16
 
 
+@pytest.mark.parametrize("size", [0, 13_000, 20_000])
+def test_a_database_that_a_full_disk_keeps_from_being_made_leaves_nothing_behind(
+    paths: StorePaths, fake_run: Any, size: int
+) -> None:
+    run = fake_run()
+    run.write(paths, run.whole())
+    code = FULL_DISK.replace("(1000, 1000)", f"({size}, {size})")
+    command = [sys.executable, "-c", code, str(paths.database)]
+    lines = subprocess.check_output(command, text=True, cwd=Path(__file__).parents[2]).splitlines()
+    assert lines == [
+        f"{paths.database} takes no more: the disk or the quota is full; free some space and try"
+        " again (nothing is lost, the journals have it)",
+        "0",
+    ]
+    assert sorted(path.name for path in paths.database.parent.iterdir()) == [
+        "runs",
+        "runs.duckdb.lock",
+    ]
+    assert ingest(paths).episodes == 16
+
+
 @pytest.mark.parametrize(
     ("message", "expected"),
     [

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -316,6 +317,36 @@ def test_a_run_that_died_is_interrupted_and_one_that_lives_is_running(
         ("interrupted", "2001-09-09 01:46:40")
     ]
     assert ingest(paths).interrupted == ()
+
+
+@pytest.mark.parametrize("before", [None, "interrupted"])
+@pytest.mark.parametrize("at", ["2026-11-23T06:00:00+00:00", "2026-11-23T01:00:00+00:00"])
+@pytest.mark.parametrize("separately", [True, False])
+def test_the_last_word_of_an_attempt_counts_and_voids_nothing(
+    paths: StorePaths, fake_run: Any, before: str | None, at: str, separately: bool
+) -> None:
+    run = fake_run()
+    records = [run.started(), run.validated(0), run.episodes(0, 8), run.phase("train", 1.0)]
+    run.write(paths, [*records, run.status(before)] if before else records)
+    if separately:
+        ingest(paths)
+        assert rows(paths, "SELECT status FROM runs") == [("interrupted",)]
+    with RunLock(paths, "r1"), Journal.reopen(paths, "r1", 1) as journal:
+        word = replace(run.status("failed", "the checkpoint is damaged"), at=at, tasks_trained=0)
+        journal.append([word])
+    assert ingest(paths).damaged == ()
+    assert rows(paths, "SELECT status, error FROM runs") == [
+        ("failed", "the checkpoint is damaged")
+    ]
+    assert rows(paths, "SELECT tasks_trained FROM runs") == [(8,)]
+    assert rows(paths, "SELECT count(*) FROM episodes") == [(8,)]
+    assert rows(paths, "SELECT count(*) FROM validations") == [(1,)]
+    assert rows(paths, "SELECT count(*) FROM phases") == [(1,)]
+    again = run.resumed(run.position - 1)
+    again.write(paths, [again.started(), again.episodes(8, 9), again.status()])
+    ingest(paths)
+    assert rows(paths, "SELECT status, attempts FROM runs") == [("finished", 2)]
+    assert rows(paths, "SELECT count(*) FROM episodes") == [(9,)]
 
 
 def test_a_run_killed_twice_before_its_second_start_was_written_is_interrupted(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,12 +13,14 @@ import pytest
 
 from mlbench.errors import MisuseError, StoreError
 from mlbench.store.journal import (
+    BLOCK,
     Journal,
     attempts_of,
     find_in_journals,
     last_status,
     list_journals,
 )
+from mlbench.store.lines import from_line
 from mlbench.store.liveness import RunLock
 from mlbench.store.paths import StorePaths
 
@@ -61,6 +65,81 @@ def test_a_full_disk_leaves_whole_lines_and_a_usable_journal(paths: StorePaths) 
     lines = paths.journal("r1", 1).read_bytes().splitlines(keepends=True)
     assert len(lines) == 2
     assert all(line.endswith(b"}\n") for line in lines)
+
+
+def test_a_torn_line_that_cannot_be_removed_is_removed_before_the_next_is_written(
+    paths: StorePaths, fake_run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    write = os.write
+    run = fake_run()
+    with Journal.open(paths, "r1", 1) as journal:
+        journal.append([run.started()])
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "write", lambda file, text: write(file, text[:-5]))
+            patch.setattr(os, "ftruncate", refuse)
+            for _ in range(2):
+                with pytest.raises(StoreError, match="Input/output error; free") as caught:
+                    journal.append([run.validated(0)])
+        assert f"'mlbench resume r1 --db {paths.database}'" in str(caught.value)
+        assert not journal.path.read_bytes().endswith(b"\n")
+        journal.append([run.validated(0)])
+    lines = [line for _, line in list_journals(paths)[0].lines(0)]
+    assert [from_line(line).type for line in lines] == ["started", "validated"]
+    assert journal.size == journal.path.stat().st_size
+
+
+def test_a_disk_that_takes_nothing_is_an_error_that_says_how_to_go_on(
+    paths: StorePaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with (
+        Journal.open(paths, "r1", 1) as journal,
+        pytest.raises(StoreError, match="No space left on device; free some space") as caught,
+    ):
+        journal.sync()
+    assert str(paths.journal("r1", 1)) in str(caught.value)
+    assert f"'mlbench resume r1 --db {paths.database}'" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("torn", [b"", b"x", b'{"type": "episodes"' + b" " * 3 * BLOCK])
+def test_a_journal_is_reopened_after_its_last_whole_line(
+    paths: StorePaths, fake_run: Any, torn: bytes
+) -> None:
+    run = fake_run()
+    path = run.write(paths, [run.started(), run.episodes(0, 4)])
+    whole = path.read_bytes()
+    path.write_bytes(whole + torn)
+    with Journal.reopen(paths, "r1", 1) as journal:
+        assert journal.size == len(whole)
+        assert path.read_bytes() == whole
+        journal.append([run.status("failed", "the checkpoint is damaged")])
+        assert journal.size == path.stat().st_size
+    assert path.read_bytes().startswith(whole)
+    state = last_status(paths, "r1")
+    assert state is not None
+    assert (state.status, state.error) == ("failed", "the checkpoint is damaged")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [(None, "No such file"), (b"", "no whole line"), (b"{", "no whole line")]
+)
+def test_a_journal_that_never_began_is_not_reopened(
+    paths: StorePaths, text: bytes | None, reason: str
+) -> None:
+    paths.make(paths.journals)
+    path = paths.journal("r1", 1)
+    if text is not None:
+        path.write_bytes(text)
+    with pytest.raises(StoreError, match=rf"r1\.1\.jsonl .*{reason}.*'mlbench resume r1 --db"):
+        Journal.reopen(paths, "r1", 1)
+    assert path.exists() == (text is not None)
 
 
 def test_an_attempt_is_written_once(paths: StorePaths, fake_run: Any) -> None:

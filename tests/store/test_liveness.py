@@ -45,6 +45,34 @@ def test_a_run_is_alive_until_it_is_killed_and_refuses_a_second_process(paths: S
     assert not is_alive(paths, "r1")
 
 
+FULL_DISK = """
+import os, resource, signal, sys
+from pathlib import Path
+from mlbench.errors import StoreError
+from mlbench.store.liveness import RunLock, is_alive
+from mlbench.store.paths import StorePaths
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+paths = StorePaths(Path(sys.argv[1]))
+with RunLock(paths, "r1"):
+    print(is_alive(paths, "r1"))
+    try:
+        RunLock(paths, "r1").acquire()
+    except StoreError as err:
+        print(err)
+"""
+
+
+def test_a_full_disk_has_no_room_for_the_pid_and_stops_nobody(paths: StorePaths) -> None:
+    command = [sys.executable, "-c", FULL_DISK, str(paths.database)]
+    lines = subprocess.check_output(command, text=True, cwd=Path(__file__).parents[2]).splitlines()
+    assert lines == [
+        "True",
+        "run r1 is already running in another process; wait for it, or stop it",
+    ]
+
+
 def test_asking_whether_a_run_is_alive_never_keeps_it_from_starting(paths: StorePaths) -> None:
     stop = threading.Event()
 

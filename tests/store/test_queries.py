@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -11,10 +12,10 @@ import pytest
 
 from mlbench.errors import MisuseError, StoreError
 from mlbench.store.ingest import ingest
+from mlbench.store.journal import RunState, find_in_journals
 from mlbench.store.liveness import RunLock
 from mlbench.store.paths import StorePaths
 from mlbench.store.queries import (
-    find_by_prefix,
     find_run,
     hyperparameters,
     list_runs,
@@ -96,12 +97,20 @@ def test_one_episode_has_no_interval(paths: StorePaths, fake_run: Any) -> None:
     assert run_results(paths, "r1")["half_width"].to_list() == [None]
 
 
-def test_the_latest_run_of_a_spec_is_found(paths: StorePaths, fake_run: Any) -> None:
-    for run_id, hour, status in (("z", 5, "finished"), ("a", 7, "failed"), ("m", 6, "finished")):
+@pytest.mark.parametrize("find", [find_run, find_in_journals])
+def test_of_a_specs_runs_the_latest_finished_one_is_found_or_else_the_latest(
+    paths: StorePaths, fake_run: Any, find: Callable[[StorePaths, str], RunState | None]
+) -> None:
+    def write(run_id: str, hour: int, status: str | None) -> None:
         run = fake_run(run_id)
         started = replace(run.started(), at=f"2026-11-23T0{hour}:00:00Z")
-        run.write(paths, [started, run.status(status, "no luck" if status == "failed" else None)])
-    found = find_run(paths, "5bec")
+        ends = [run.status(status, "no luck" if status == "failed" else None)] if status else []
+        run.write(paths, [started, *ends])
+
+    write("k", 2, "interrupted")
+    write("a", 3, "failed")
+    write("d", 1, "diverged")
+    found = find(paths, "5bec")
     assert found is not None
     assert (found.run_id, found.status, found.error, found.attempts) == (
         "a",
@@ -109,19 +118,16 @@ def test_the_latest_run_of_a_spec_is_found(paths: StorePaths, fake_run: Any) -> 
         "no luck",
         1,
     )
-    assert found.started.startswith("2026-11-23T07:00:00")
-    assert find_run(paths, "other") is None
-
-
-def test_runs_are_found_by_the_beginning_of_their_names_literally(
-    paths: StorePaths, fake_run: Any
-) -> None:
-    for run_id in ("maml-1", "maml-2", "maml_1"):
-        run = fake_run(run_id)
-        run.write(paths, [run.started()])
-    assert find_by_prefix(paths, "maml_")["run_id"].to_list() == ["maml_1"]
-    assert len(find_by_prefix(paths, "maml-")) == 2
-    assert find_by_prefix(paths, "%").is_empty()
+    assert found.started.startswith("2026-11-23T03:00:00")
+    write("z", 5, "finished")
+    write("m", 6, "finished")
+    write("b", 7, "interrupted")
+    write("c", 8, None)
+    with RunLock(paths, "c"):
+        found = find(paths, "5bec")
+    assert found is not None
+    assert (found.run_id, found.status) == ("m", "finished")
+    assert find(paths, "other") is None
 
 
 def test_phases_are_timed_once_the_last_word_counting(paths: StorePaths, fake_run: Any) -> None:
@@ -231,5 +237,6 @@ def test_a_query_reads_the_database_and_nothing_else(
 
 
 def test_a_query_of_no_database_says_so(paths: StorePaths) -> None:
-    with pytest.raises(StoreError, match=r"no database .*runs\.duckdb yet; 'mlbench run' makes it"):
+    command = rf"'mlbench run \.\.\. --db {paths.database}' makes it"
+    with pytest.raises(StoreError, match=rf"no database .*runs\.duckdb yet; {command}"):
         sql(paths, "from runs")

@@ -8,7 +8,8 @@ SELECT
     a.train_tasks, a.validation_tasks, a.validate_every, a.test_tasks, a.precision,
     coalesce(s.status, 'running') AS status, s.error,
     span.started, s.ended AS finished, a.attempt AS attempts,
-    coalesce(s.tasks_trained, j.tasks_trained, 0) AS tasks_trained,
+    -- A run that could not even go on says 0; what it had trained before is in its journal.
+    coalesce(greatest(s.tasks_trained, j.tasks_trained), 0) AS tasks_trained,
     a.incomplete, a.spec_hash, a.settings_hash, a.spec,
     a.command, a.git_commit, a.git_dirty, m.device, m.threads, m.engine
 FROM attempts AS a
@@ -17,8 +18,10 @@ JOIN (
 ) AS span USING (run_id, attempt)
 JOIN machines AS m USING (run_id, attempt)
 LEFT JOIN (
-    -- What a run said of its end comes before what was inferred from its silence.
-    SELECT DISTINCT ON (run_id, attempt) * FROM statuses ORDER BY run_id, attempt, inferred, ended DESC
+    -- What a run said of its end comes before what was inferred from its silence. Rows are in the
+    -- order of the journal, whatever the clock said: its last word counts.
+    SELECT DISTINCT ON (run_id, attempt) * FROM statuses
+    ORDER BY run_id, attempt, inferred, rowid DESC
 ) AS s USING (run_id, attempt)
 LEFT JOIN journals AS j USING (run_id, attempt);
 
