@@ -163,9 +163,13 @@ class Attempt:
 
     def refuse(self, attempts: int, error: MlbenchError) -> None:
         """Write down, after the last attempt, why there cannot be another."""
-        if attempts:
+        if not attempts:
+            return
+        try:
             with Journal.reopen(self.paths, self.run_id, attempts) as journal:
                 journal.append([status("failed", LAST_POSITION, 0, str(error))])
+        except StoreError as trouble:
+            error.add_note(f"which could not be written down either: {trouble}")
 
     def follow(self, run: Run, journal: Journal, observer: Observer, stop: StopRequest) -> Ended:
         """Write down the events of a run; stop between two of them when asked to."""
