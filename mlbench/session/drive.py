@@ -123,7 +123,7 @@ class Attempt:
             try:
                 state = self.saved_state(before, afresh=afresh)
             except MlbenchError as error:
-                self.refuse(before, error)
+                refuse(self.paths, self.run_id, error)
                 raise
             progress = progress_of(state) if state else Progress()
             attempt = before + 1
@@ -160,16 +160,6 @@ class Attempt:
         state = checkpoint.load(self.checkpoint, self.experiment.spec.hash)
         progress_of(state)
         return state
-
-    def refuse(self, attempts: int, error: MlbenchError) -> None:
-        """Write down, after the last attempt, why there cannot be another."""
-        if not attempts:
-            return
-        try:
-            with Journal.reopen(self.paths, self.run_id, attempts) as journal:
-                journal.append([status("failed", LAST_POSITION, 0, str(error))])
-        except StoreError as trouble:
-            error.add_note(f"which could not be written down either: {trouble}")
 
     def follow(self, run: Run, journal: Journal, observer: Observer, stop: StopRequest) -> Ended:
         """Write down the events of a run; stop between two of them when asked to."""
@@ -227,3 +217,15 @@ class Attempt:
                 error.add_note(f"traceback in {log}")
         except (StoreError, OSError) as trouble:
             error.add_note(f"which could not be written down either: {trouble}")
+
+
+def refuse(paths: StorePaths, run_id: str, error: MlbenchError) -> None:
+    """Write down, after the last attempt of a run, why there cannot be another."""
+    attempts = attempts_of(paths, run_id)
+    if not attempts:
+        return
+    try:
+        with Journal.reopen(paths, run_id, attempts) as journal:
+            journal.append([status("failed", LAST_POSITION, 0, str(error))])
+    except StoreError as trouble:
+        error.add_note(f"which could not be written down either: {trouble}")

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mlbench.errors import MisuseError, PluginError, StoreBusyError, StoreError
+from mlbench.errors import MisuseError, MlbenchError, PluginError, StoreBusyError, StoreError
 from mlbench.run.device import EngineName, Execution, choose_execution
 from mlbench.run.machine import plugin_files
 from mlbench.run.setup import Experiment, restore
 from mlbench.run.spec import RunSpec
-from mlbench.session.drive import Attempt, Observer
+from mlbench.session.drive import Attempt, Observer, refuse
 from mlbench.session.outcome import Outcome, outcome_of_progress, outcome_of_store
 from mlbench.store.ingest import refresh
 from mlbench.store.journal import attempts_of, last_status, list_journals
+from mlbench.store.liveness import RunLock
 from mlbench.store.paths import StorePaths
 from mlbench.store.queries import find_run
 from mlbench.store.records import Started
@@ -92,7 +93,12 @@ def resume(
     if known is not None and known.status == "finished":
         tell(f"{run_id} is finished.")
         return Launched(run_id, spec, stored_outcome(paths, run_id))
-    experiment = restore(spec)
+    try:
+        experiment = restore(spec)
+    except MlbenchError as error:
+        with RunLock(paths, run_id):
+            refuse(paths, run_id, error)
+        raise
     if changed := changed_files(experiment, paths, run_id):
         raise PluginError(
             f"{', '.join(changed)} changed since {run_id} began, and half a run of each is none;"

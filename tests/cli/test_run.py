@@ -8,7 +8,8 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from click.testing import CliRunner, Result
 
 from mlbench.cli import main
 from mlbench.errors import CheckpointError
+from mlbench.registry import load_dataset
 from mlbench.run import checkpoint
 from mlbench.run.device import Execution
 from mlbench.run.events import Event
@@ -74,16 +76,9 @@ class Mine(GradientBased):
     paper = "none"
     Rule = Rule
 """
-READ = """
-import duckdb, sys
-connection = duckdb.connect(sys.argv[1], read_only=True)
-print("held", flush=True)
-sys.stdin.read()
-"""
 HOLD = """
 import duckdb, sys
-connection = duckdb.connect(sys.argv[1])
-connection.execute("create table if not exists held (x int)")
+connection = duckdb.connect("runs.duckdb", read_only=sys.argv[1] == "True")
 print("held", flush=True)
 sys.stdin.read()
 """
@@ -112,6 +107,18 @@ def mlbench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
         return CliRunner().invoke(main, arguments)
 
     return call
+
+
+@contextmanager
+def held(*, read_only: bool) -> Iterator[int]:
+    """Hold the database as an SQL shell would; give the shell's PID."""
+    command = [sys.executable, "-c", HOLD, str(read_only)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as shell:
+        assert shell.stdout is not None
+        shell.stdout.readline()
+        yield shell.pid
+        shell.communicate()
 
 
 def the_error(result: Result, code: int) -> str:
@@ -269,16 +276,10 @@ def test_a_terminal_that_closes_stops_no_run(mlbench: Call) -> None:
 
 def test_a_result_that_waits_in_the_journals_is_told(mlbench: Call) -> None:
     assert mlbench(*SINE).exit_code == 0
-    command = [sys.executable, "-c", READ, "runs.duckdb"]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as shell:
-        assert shell.stdout is not None
-        shell.stdout.readline()
+    with held(read_only=True) as pid:
         assert mlbench(*SINE, "--seed", "1").exit_code == 0
         line = the_error(mlbench(*SINE, "--seed", "1"), 1)
-        assert re.search(rf"is finished, but its episodes wait in journals: .*{shell.pid}", line)
-        shell.communicate()
+        assert re.search(rf"is finished, but its episodes wait in journals: .*{pid}", line)
     assert mlbench(*SINE, "--seed", "1").exit_code == 0
 
 
@@ -388,17 +389,11 @@ def test_a_folder_that_does_not_exist_is_refused_before_training(mlbench: Call) 
 
 def test_a_database_held_by_a_shell_stops_no_run(mlbench: Call) -> None:
     assert mlbench(*SINE).exit_code == 0
-    command = [sys.executable, "-c", HOLD, "runs.duckdb"]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as shell:
-        assert shell.stdout is not None
-        shell.stdout.readline()
+    with held(read_only=False) as pid:
         result = mlbench(*SINE, "--seed", "1")
         assert result.exit_code == 0, result.output
         assert re.search(r"^sine +\d+\.\d{3}", result.stdout, re.MULTILINE)
-        assert re.search(rf"episodes wait in .*PID {shell.pid}", result.stderr)
-        shell.communicate()
+        assert re.search(rf"episodes wait in .*PID {pid}", result.stderr)
     assert list_runs(store())["status"].to_list() == ["finished", "finished"]
 
 
@@ -409,6 +404,18 @@ def test_a_checkpoint_of_another_spec_is_refused(mlbench: Call) -> None:
     paths.checkpoint("one").write_bytes(paths.checkpoint("two").read_bytes())
     line = the_error(mlbench("resume", "one"), 1)
     assert re.search(r"checkpoint .* is of another run .*; delete it", line)
+
+
+def test_data_that_changed_since_stop_a_resume_and_are_named(
+    mlbench: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = store()
+    Attempt(prepare(SMALL_REQUEST), CPU, paths, "one").drive(StopsAt(9))
+    monkeypatch.setattr(load_dataset("sine"), "fingerprint", "another")
+    line = the_error(mlbench("resume", "one"), 1)
+    assert re.search(r"sine has changed since the run began .*; bring the old data back", line)
+    (row,) = list_runs(paths).iter_rows(named=True)
+    assert (row["status"], row["error"]) == ("failed", line.removeprefix("Error: "))
 
 
 def test_the_runs_own_database_is_one_that_any_shell_opens(mlbench: Call) -> None:
