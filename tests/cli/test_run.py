@@ -240,6 +240,7 @@ def test_an_edited_technique_is_told_of_and_never_mixed(mlbench: Call) -> None:
     assert re.search(r"mine\.py changed since half began", line)
     result = mlbench(*mine, "--seed", "1")
     assert re.search(r"Changed since: .*mine\.py\. It begins again", result.stderr)
+    assert "going on at task" not in result.stderr
     assert result.exit_code == 0
     runs = {row["run_id"]: row for row in list_runs(store()).iter_rows(named=True)}
     assert runs["half"]["status"] == "finished"

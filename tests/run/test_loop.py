@@ -167,6 +167,16 @@ def test_nan_never_wins_a_validation(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not run.better(2.0)
 
 
+def test_accuracy_is_the_better_the_higher_and_a_tie_keeps_the_earlier() -> None:
+    run = Run(prepare(SINE), CPU)
+    images = replace(run.experiment.problem, kind="classification")
+    run.experiment = replace(run.experiment, problem=images)
+    run.progress.best_score = 0.5
+    assert run.better(0.6)
+    assert not run.better(0.5)
+    assert not run.better(0.4)
+
+
 def test_the_released_protocol_restores_turtles_theta_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from mlbench.errors import MisuseError
 from mlbench.run.setup import Request, prepare
-from mlbench.run.spec import PROTOCOLS, RunSpec, budget_of
+from mlbench.run.spec import PROTOCOLS, ProtocolName, RunSpec, budget_of
 
 SINE = prepare(Request(algorithm="maml", train="sine", budget="smoke")).spec
 
@@ -65,6 +65,18 @@ def test_the_papers_budget_is_that_of_the_paper(
     paper = budget_of("paper", kind, shots)  # type: ignore[arg-type]
     found = (paper.train_tasks, paper.validation_tasks, paper.validate_every, paper.test_tasks)
     assert found == numbers
+
+
+@pytest.mark.parametrize(
+    ("protocol", "settings", "padding"),
+    [("corrected", {}, 1), ("released", {}, 0), ("released", {"learner.padding": "1"}, 1)],
+)
+def test_the_protocol_decides_the_padding_unless_the_user_does(
+    protocol: ProtocolName, settings: dict[str, str], padding: int
+) -> None:
+    large = {"shapes.image_size": "64", "shapes.images_per_class": "21"}
+    asked = Request(algorithm="maml", train="shapes", protocol=protocol, settings=large | settings)
+    assert prepare(asked).spec.learner["padding"] == padding
 
 
 @pytest.mark.parametrize(
