@@ -40,7 +40,8 @@ def command() -> None:
 def add(name: str, path: Path, partial: bool, replace: bool, form: Form) -> None:
     r"""Pack data set NAME from folder PATH.
 
-    PATH may have any layout that people have these images in; it is found out and said.
+    Which of the layouts of NAME the images have is found out and said; a wrong PATH says which
+    there are.
 
     \b
     Examples:

@@ -46,7 +46,7 @@ def command(form: Form, database: Path) -> None:
     if summary.is_empty():
         click.echo(
             f"{database} has no finished run; make one: mlbench run maml --train sine"
-            " --budget smoke",
+            f" --budget smoke{paths.option}",
             err=True,
         )
     if rest:

@@ -9,6 +9,7 @@ import polars as pl
 from mlbench.report.frames import aligned
 from mlbench.stats.summary import SETTING
 
+FEW = 5  # runs: a bootstrap of their median at 95 % reaches from the lowest to the highest
 MEASURE = {"classification": "accuracy", "regression": "MSE"}
 
 
@@ -21,6 +22,8 @@ def median_tables(summary: pl.DataFrame) -> str:
     parts = summary.partition_by(SETTING, maintain_order=True)
     notes: list[str] = []
     tables = [one_table(part, notes) for part in parts]
+    if any(1 < row["runs"] <= FEW for part in parts for row in part.iter_rows(named=True)):
+        tables.append(f"The interval of {FEW} runs or fewer is their whole range.")
     if notes:
         tables.append("\n".join(f"[{number}] {note}" for number, note in enumerate(notes, 1)))
     return "\n\n".join(tables)

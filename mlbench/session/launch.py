@@ -87,6 +87,7 @@ def resume(
     Raises:
         MlbenchError: There is no such run, its data or its technique changed, or it failed again.
     """
+    refresh(paths)  # a database that cannot be used is told before the work, not after it
     first = first_record(paths, run_id)
     spec = RunSpec.from_record(dict(first.spec))
     known = last_status(paths, run_id)
@@ -131,14 +132,15 @@ def drive(attempt: Attempt, observer: Observer, tell: Tell, *, afresh: bool = Fa
     go_on = f"Go on with: mlbench resume {run_id}{paths.option}"
     try:
         ended = attempt.drive(observer, afresh=afresh)
-    except KeyboardInterrupt:
-        tell(f"Stopped at once; what came after the last checkpoint is lost. {go_on}")
-        raise
-    finally:
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            tell(f"Stopped at once; what came after the last checkpoint is lost. {go_on}")
         take_in(paths, tell)
+        raise
     outcome = outcome_of_progress(experiment, ended.progress) if ended.finished else None
     if outcome is None:
         tell(f"Stopped; everything is saved. {go_on}")
+    take_in(paths, tell)
     return Launched(run_id, experiment.spec, outcome, ended.exit_code)
 
 
@@ -150,7 +152,9 @@ def stored_outcome(paths: StorePaths, run_id: str) -> Outcome:
     """
     outcome = outcome_of_store(paths, run_id)
     if not outcome.results:
-        reason = refresh(paths).waiting or "they cannot be read; see 'mlbench doctor'"
+        reason = (
+            refresh(paths).waiting or "they cannot be read to their end; --again runs it once more"
+        )
         raise StoreBusyError(f"{run_id} is finished, but its episodes wait in journals: {reason}")
     return outcome
 

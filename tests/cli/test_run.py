@@ -27,6 +27,7 @@ from mlbench.run.events import Event
 from mlbench.run.loop import Progress
 from mlbench.run.setup import Request, prepare
 from mlbench.session.drive import Attempt
+from mlbench.store.journal import list_journals
 from mlbench.store.paths import StorePaths
 from mlbench.store.queries import list_runs, sql
 
@@ -381,6 +382,15 @@ def test_a_file_that_is_no_database_is_refused_before_training(mlbench: Call) ->
     assert "task 0" not in line
     assert Path("runs.duckdb").read_text() == "my notes\n" * 999
     assert not Path("runs").exists()
+
+
+def test_resume_refuses_a_file_that_is_no_database_before_the_work(mlbench: Call) -> None:
+    paths = store()
+    Attempt(prepare(SMALL_REQUEST), CPU, paths, "one").drive(StopsAt(9))
+    paths.database.write_text("my notes\n" * 999)
+    line = the_error(mlbench("resume", "one"), 1)
+    assert "runs.duckdb" in line
+    assert len(list_journals(paths)) == 1
 
 
 def test_a_folder_that_does_not_exist_is_refused_before_training(mlbench: Call) -> None:

@@ -48,7 +48,15 @@ def test_a_table_has_its_conditions_on_top_and_medians_with_intervals() -> None:
         "---------  -------------  ----  -----  ----  ---------------  --------------",
         "turtle     mini -> cub       5      1     5            0.473  0.460 to 0.480",
         "maml       mini -> cub       5      1     1            0.473  -",
+        "",
+        "The interval of 5 runs or fewer is their whole range.",
     ]
+
+
+def test_an_interval_of_many_runs_is_not_called_a_range() -> None:
+    assert "whole range" not in median_tables(summary({"runs": 6}))
+    assert "whole range" not in median_tables(summary({"runs": 1, "low": None, "high": None}))
+    assert "whole range" in median_tables(summary({"runs": 2}))
 
 
 def test_another_protocol_or_budget_is_another_table() -> None:
