@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from mlbench.run.events import Event
-    from mlbench.run.loop import Progress
+    from mlbench.run.progress import Progress
     from mlbench.run.setup import Experiment
     from mlbench.session.drive import Observer
 

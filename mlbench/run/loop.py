@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
@@ -18,61 +17,14 @@ from torch import Tensor
 
 from mlbench.contract import Parameters, Split, TaskBatch
 from mlbench.episodes import seed_for
-from mlbench.errors import CheckpointError, PluginError
+from mlbench.errors import PluginError
 from mlbench.run.blame import blaming
 from mlbench.run.device import Execution
 from mlbench.run.events import Episodes, Event, Phase, PhaseEnded, Validated
+from mlbench.run.progress import Progress, progress_of
 from mlbench.run.setup import Experiment
 
 EVALUATION_BATCH = {"regression": 250, "classification": 5}  # tasks between two events
-
-
-@dataclass
-class Progress:
-    """Where a run is; plain values, so that a checkpoint can hold them.
-
-    Args:
-        position: Positions of the journal used so far.
-        step: Meta-updates done.
-        tasks: Training tasks met.
-        phase: What comes next.
-        losses: Of the evaluation under way, one per episode.
-        scores: Likewise.
-        seconds: Wall time by phase and data set.
-        ended: Phases and data sets whose end was told.
-        tested: Losses and scores of each test that has ended, by data set.
-        diverged: Whether the last meta-gradient was not finite.
-        best_score: The best validation score; ``None`` before the first.
-        best_step: Meta-updates when it was reached.
-    """
-
-    position: int = 0
-    step: int = 0
-    tasks: int = 0
-    phase: Phase = "validation"
-    losses: list[float] = field(default_factory=list)
-    scores: list[float] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)
-    ended: list[str] = field(default_factory=list)
-    tested: dict[str, tuple[list[float], list[float]]] = field(default_factory=dict)
-    diverged: bool = False
-    best_score: float | None = None
-    best_step: int = 0
-
-
-def progress_of(state: dict[str, Any]) -> Progress:
-    """Return the position that a state holds.
-
-    Raises:
-        CheckpointError: The state was saved by another version of mlbench.
-    """
-    try:
-        return Progress(**state["progress"])
-    except TypeError as error:
-        raise CheckpointError(
-            "the checkpoint was saved by another version of mlbench; delete it to begin that run"
-            f" again ({error})"
-        ) from error
 
 
 class Run:

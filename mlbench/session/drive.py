@@ -12,8 +12,9 @@ from mlbench.errors import CheckpointError, MlbenchError, StoreError
 from mlbench.run import checkpoint
 from mlbench.run.device import Execution
 from mlbench.run.events import Episodes, Event
-from mlbench.run.loop import Progress, Run, progress_of
+from mlbench.run.loop import Run
 from mlbench.run.machine import provenance
+from mlbench.run.progress import Progress, progress_of
 from mlbench.run.setup import Experiment
 from mlbench.session.record import EpisodeBuffer, milestone, started, status
 from mlbench.session.signals import StopRequest
@@ -122,10 +123,10 @@ class Attempt:
             before = attempts_of(self.paths, self.run_id)
             try:
                 state = self.saved_state(before, afresh=afresh)
+                progress = progress_of(state) if state else Progress()
             except MlbenchError as error:
                 refuse(self.paths, self.run_id, error)
                 raise
-            progress = progress_of(state) if state else Progress()
             attempt = before + 1
             origin = provenance(self.experiment, self.execution)
             with Journal.open(self.paths, self.run_id, attempt) as journal:
@@ -157,9 +158,7 @@ class Attempt:
                 f"checkpoint {self.checkpoint} goes on from journals that are not in"
                 f" {self.paths.journals}; bring them back, or delete it to begin that run again"
             )
-        state = checkpoint.load(self.checkpoint, self.experiment.spec.hash)
-        progress_of(state)
-        return state
+        return checkpoint.load(self.checkpoint, self.experiment.spec.hash)
 
     def follow(self, run: Run, journal: Journal, observer: Observer, stop: StopRequest) -> Ended:
         """Write down the events of a run; stop between two of them when asked to."""

@@ -13,7 +13,13 @@ from mlbench.run.spec import RunSpec
 from mlbench.session.drive import Attempt, Observer, refuse
 from mlbench.session.outcome import Outcome, outcome_of_progress, outcome_of_store
 from mlbench.store.ingest import refresh
-from mlbench.store.journal import attempts_of, last_status, list_journals
+from mlbench.store.journal import (
+    attempts_of,
+    journals_by_run,
+    journals_of,
+    last_status,
+    state_of,
+)
 from mlbench.store.liveness import RunLock
 from mlbench.store.paths import StorePaths
 from mlbench.store.queries import find_run
@@ -119,10 +125,10 @@ def resume(
 def resumable(paths: StorePaths) -> list[str]:
     """Return the runs that stopped before their end, the one that stopped last first."""
     stopped: dict[str, float] = {}
-    for journal in list_journals(paths):
-        state = last_status(paths, journal.run_id) if journal.run_id not in stopped else None
-        if journal.run_id in stopped or (state and state.status in {"interrupted", "failed"}):
-            stopped[journal.run_id] = journal.path.stat().st_mtime
+    for run_id, journals in journals_by_run(paths).items():
+        state = state_of(paths, journals)
+        if state is not None and state.status in {"interrupted", "failed"}:
+            stopped[run_id] = journals[-1].path.stat().st_mtime
     return sorted(stopped, key=lambda run_id: stopped[run_id], reverse=True)
 
 
@@ -161,9 +167,8 @@ def stored_outcome(paths: StorePaths, run_id: str) -> Outcome:
 
 def changed_files(experiment: Experiment, paths: StorePaths, run_id: str) -> list[str]:
     """Return the plugin files that are not what they were when a run last began."""
-    last = attempts_of(paths, run_id)
-    journals = [j for j in list_journals(paths) if (j.run_id, j.attempt) == (run_id, last)]
-    first = journals[0].first() if journals else None
+    journals = journals_of(paths, run_id)
+    first = journals[-1].first() if journals else None
     if first is None:
         return []  # a run without journals came with its database from elsewhere
     known = set(first.provenance["plugin_files"].values())
@@ -195,8 +200,8 @@ def fresh_id(paths: StorePaths, spec: RunSpec) -> str:
 
 def first_record(paths: StorePaths, run_id: str) -> Started:
     """Return how a run began, from the first of its journals that can be read."""
-    for journal in list_journals(paths):
-        if journal.run_id == run_id and (first := journal.first()) is not None:
+    for journal in journals_of(paths, run_id):
+        if (first := journal.first()) is not None:
             return first
     raise MisuseError(
         f"no journal of a run {run_id!r} lies in {paths.journals};"

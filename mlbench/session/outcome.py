@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mlbench.run.loop import Progress
+from mlbench.run.progress import Progress
 from mlbench.run.setup import Experiment
 from mlbench.stats.intervals import mean_interval
 from mlbench.store.paths import StorePaths

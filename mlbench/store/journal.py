@@ -252,10 +252,23 @@ def list_journals(paths: StorePaths) -> list[JournalFile]:
     )
 
 
+def journals_by_run(paths: StorePaths) -> dict[str, list[JournalFile]]:
+    """Return the journals of every run, in the order of its attempts."""
+    runs: dict[str, list[JournalFile]] = {}
+    for journal in list_journals(paths):
+        runs.setdefault(journal.run_id, []).append(journal)
+    return runs
+
+
+def journals_of(paths: StorePaths, run_id: str) -> list[JournalFile]:
+    """Return the journals of one run, in the order of its attempts; empty for an unknown run."""
+    return journals_by_run(paths).get(run_id, [])
+
+
 def attempts_of(paths: StorePaths, run_id: str) -> int:
     """Return the number of a run's last attempt; 0 if it has none."""
-    numbers = (journal.attempt for journal in list_journals(paths) if journal.run_id == run_id)
-    return max(numbers, default=0)
+    journals = journals_of(paths, run_id)
+    return journals[-1].attempt if journals else 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -277,8 +290,7 @@ class RunState:
 
 def last_status(paths: StorePaths, run_id: str) -> RunState | None:
     """Return how a run stands, from its journals alone; ``None`` if they say nothing."""
-    journals = [journal for journal in list_journals(paths) if journal.run_id == run_id]
-    return state_of(paths, journals)
+    return state_of(paths, journals_of(paths, run_id))
 
 
 def find_in_journals(paths: StorePaths, spec_hash: str) -> RunState | None:
@@ -286,10 +298,7 @@ def find_in_journals(paths: StorePaths, spec_hash: str) -> RunState | None:
 
     That is the finished one that started last; if none is finished, the one that started last.
     """
-    runs: dict[str, list[JournalFile]] = {}
-    for journal in list_journals(paths):
-        runs.setdefault(journal.run_id, []).append(journal)
-    states = (state_of(paths, journals) for journals in runs.values())
+    states = (state_of(paths, journals) for journals in journals_by_run(paths).values())
     found = [state for state in states if state and state.spec_hash == spec_hash]
     return max(
         found,

@@ -13,7 +13,7 @@ from click import unstyle
 from mlbench.cli import progress as module
 from mlbench.cli.progress import BarObserver, LineObserver, opening, score_text
 from mlbench.run.events import Episodes, Phase, PhaseEnded, Validated
-from mlbench.run.loop import Progress
+from mlbench.run.progress import Progress
 from mlbench.run.setup import Experiment, Request, prepare
 
 SINE_WEIGHTS = (1 * 40 + 40) + (40 * 40 + 40) + (40 * 1 + 1)

@@ -24,7 +24,7 @@ from mlbench.registry import load_dataset
 from mlbench.run import checkpoint
 from mlbench.run.device import Execution
 from mlbench.run.events import Event
-from mlbench.run.loop import Progress
+from mlbench.run.progress import Progress
 from mlbench.run.setup import Request, prepare
 from mlbench.session.drive import Attempt
 from mlbench.store.journal import list_journals

@@ -16,7 +16,7 @@ from mlbench.errors import CheckpointError, PluginError, StoreError
 from mlbench.run import checkpoint
 from mlbench.run.device import Execution
 from mlbench.run.events import Event
-from mlbench.run.loop import Progress
+from mlbench.run.progress import Progress
 from mlbench.run.setup import Request, prepare
 from mlbench.session import drive
 from mlbench.session.drive import Attempt
