@@ -108,4 +108,4 @@ class Turtle(GradientBased):
     paper = "Huisman et al., 2022, https://doi.org/10.1007/s10994-022-06210-y"
     Hyper = TurtleHyper
     Rule = MetaNetwork
-    released_restores = ("theta",)
+    released_restores = "theta"

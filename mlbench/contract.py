@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mlbench.episodes import SPLITS, Split, Stream
+from mlbench.episodes import SPLITS, Split, Stream, block_uniforms
 from mlbench.errors import MisuseError
 from mlbench.hyper import Hyper, hp
+from mlbench.normalise import by_batch, by_first
 
 if TYPE_CHECKING:
     from mlbench.engines import Engine
@@ -30,16 +32,23 @@ __all__ = [
     "Dataset",
     "Hyper",
     "MetaStep",
+    "Normalisation",
     "Parameters",
     "Problem",
     "ProblemKind",
+    "Randomness",
+    "Restores",
     "Split",
     "Stream",
     "TaskBatch",
+    "Training",
     "hp",
 ]
 
 ProblemKind = Literal["regression", "classification"]
+Normalisation = Literal["transductive", "inductive"]
+Training = Literal["episodes", "batches", "none"]
+Restores = Literal["everything", "theta", "nothing"]
 Parameters = dict[str, Tensor]
 """The meta-parameters Θ by name; θ, the initial weights of the base-learner, is ``theta``."""
 
@@ -56,7 +65,11 @@ class Batch(NamedTuple):
 
 
 class TaskBatch(NamedTuple):
-    """Episodes, stacked: every tensor has the task as its first dimension."""
+    """Episodes, stacked: every tensor has the task as its first dimension.
+
+    The order of the queries says nothing of their labels. A flat batch is a task whose support set
+    is empty; its labels run over all training classes.
+    """
 
     support: Batch
     query: Batch
@@ -78,10 +91,48 @@ class Problem:
     Args:
         kind: Decides loss and score.
         learner: The base-learner, a pure function of a flat parameter vector.
+        normalisation: Which statistics batch-norm gives the queries of a task: their own
+            (``transductive``), or those of the support set, so that a prediction depends on no
+            other query (``inductive``).
+        train_classes: Classes of the training split; ``None`` for regression.
     """
 
     kind: ProblemKind
     learner: Learner
+    normalisation: Normalisation = "transductive"
+    train_classes: int | None = None
+
+    def answer(self, theta: Tensor, support_x: Tensor, query_x: Tensor) -> Tensor:
+        """Return one task's predictions for its queries, by weights adapted to its support set.
+
+        Args:
+            theta: ``(n,)``.
+            support_x: Inputs of the support set; they matter to inductive batch-norm alone.
+            query_x: Inputs, ``(n, ...)``.
+
+        Returns:
+            ``(n, outputs)``.
+        """
+        if self.normalisation == "transductive":
+            return self.learner(theta, query_x)
+        both = self.learner(theta, torch.cat((support_x, query_x)), by_first(len(support_x)))
+        return both[len(support_x) :]
+
+    def embed(self, body: Tensor, support_x: Tensor, query_x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the features of one task's support and query inputs, ``(n, features)`` each.
+
+        For techniques that compare the two, which must be normalised alike: by the statistics of
+        both together (transductive), or by those of the support set (inductive).
+
+        Args:
+            body: The weights below the head, ``(n,)``.
+            support_x: Inputs, ``(n, ...)``.
+            query_x: Likewise.
+        """
+        split = len(support_x)
+        rule = by_batch if self.normalisation == "transductive" else by_first(split)
+        features = self.learner.features(body, torch.cat((support_x, query_x)), rule)
+        return features[:split], features[split:]
 
     def loss(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Return the mean loss over one task's examples, a scalar.
@@ -108,16 +159,42 @@ class Problem:
         return self.kind == "classification"
 
 
+@dataclass(frozen=True)
+class Randomness:
+    """Random numbers of consecutive tasks: what a task gets depends on no other task.
+
+    Args:
+        key: 16 bytes; one for each stream and each seed of a run.
+        start: The first task's place in its stream.
+        stop: One past the last one's.
+    """
+
+    key: bytes
+    start: int
+    stop: int
+
+    def uniform(self, *shape: int, like: Tensor) -> Tensor:
+        """Return numbers in [0, 1), ``(tasks, *shape)``; asked for again, the same.
+
+        Draw all that a task needs at once: another width gives unrelated numbers.
+        """
+        rows = block_uniforms(self.key, self.start, self.stop, prod(shape))
+        return torch.from_numpy(rows).to(like).view(-1, *shape)
+
+
 class MetaStep(NamedTuple):
     """What one meta-batch teaches.
 
     Args:
         gradients: By name, the sum over the tasks of the (clipped) meta-gradients.
         predictions: For the query inputs, ``(tasks, n, outputs)``, detached.
+        averages: By name, new values of those meta-parameters that follow the data instead of a
+            gradient, as the running statistics of batch-norm do.
     """
 
     gradients: Parameters
     predictions: Tensor
+    averages: Parameters = {}  # noqa: RUF012 - never changed
 
 
 class Algorithm(ABC):
@@ -131,9 +208,11 @@ class Algorithm(ABC):
     paper: ClassVar[str]
     Hyper: ClassVar[type[Hyper]] = Hyper
     kinds: ClassVar[tuple[ProblemKind, ...]] = ("regression", "classification")
-    released_restores: ClassVar[tuple[str, ...] | None] = None
-    """The meta-parameters that the authors' code takes from the best validated state before the
-    test, where it does not take them all (``None``)."""
+    training: ClassVar[Training] = "episodes"
+    """What meta-training meets: episodes; flat batches, which ``meta_step`` gets one at a time, as
+    a task without a support set; or nothing, and ``meta_step`` is not called."""
+    released_restores: ClassVar[Restores] = "everything"
+    """What the authors' code takes from the best validated state before the test."""
 
     def __init__(self, hyper: Any, problem: Problem, engine: Engine) -> None:
         self.hyper = hyper
@@ -149,17 +228,28 @@ class Algorithm(ABC):
         """Return the meta-gradient over a meta-batch; ``meta`` is left as it is."""
 
     @abstractmethod
-    def predict(self, meta: Parameters, support: Batch, query_x: Tensor) -> Tensor:
+    def predict(
+        self, meta: Parameters, support: Batch, query_x: Tensor, randomness: Randomness
+    ) -> Tensor:
         """Learn each task from its support set and predict for its queries.
 
         Args:
             meta: Meta-parameters.
             support: Stacked over tasks.
             query_x: Inputs alone, ``(tasks, n, ...)``.
+            randomness: The only source of what a technique leaves to chance.
 
         Returns:
             ``(tasks, n, outputs)``: logits, or values for regression.
         """
+
+    @property
+    def exact(self) -> bool:
+        """Return whether ``meta_step`` returns the very gradient of the sum of the query losses.
+
+        Where it is not, as in first order, ``mlbench check`` compares no finite differences.
+        """
+        return getattr(self.hyper, "order", 2) == 2
 
     def optimiser(self, parameters: list[Tensor]) -> torch.optim.Optimizer:
         """Return the optimiser of Θ: Adam at ``meta_lr`` (1e-3 where a technique names none)."""
@@ -169,6 +259,11 @@ class Algorithm(ABC):
     def meta_batch(self) -> int:
         """Return how many tasks make one meta-step."""
         return int(getattr(self.hyper, "meta_batch", 1))
+
+    @property
+    def flat_batch(self) -> int:
+        """Return how many examples make one flat batch."""
+        return int(getattr(self.hyper, "flat_batch", 16))
 
 
 class Dataset(ABC):
@@ -194,6 +289,11 @@ class Dataset(ABC):
         """Return the shape of one input: ``(1,)`` or ``(channels, height, width)``."""
 
     @property
+    def train_classes(self) -> int | None:
+        """Return how many classes the training split has; ``None`` for regression."""
+        return None
+
+    @property
     def incomplete(self) -> str | None:
         """Return what is missing, in a few words, or ``None`` for a whole data set."""
         return None
@@ -216,11 +316,16 @@ class Dataset(ABC):
         """Refuse a stream that these data cannot give.
 
         Raises:
-            MisuseError: More ways than classes, or more shots and queries than images.
+            MisuseError: More ways than classes, more shots and queries than images, or flat
+                batches where there are no classes.
         """
 
     @abstractmethod
     def draw(
         self, stream: Stream, start: int, stop: int, *, device: torch.device, dtype: torch.dtype
     ) -> TaskBatch:
-        """Return episodes ``start`` to ``stop - 1`` of a stream, stacked."""
+        """Return episodes ``start`` to ``stop - 1`` of a stream, stacked.
+
+        A flat stream asks for tasks with an empty support set and ``stream.queries`` examples of
+        any class, whose labels run over the classes of the split.
+        """

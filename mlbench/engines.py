@@ -41,6 +41,9 @@ class InnerGradient(Protocol):
 Objective = Callable[["Parameters", "TaskBatch", InnerGradient], tuple[Tensor, Tensor]]
 """From Θ and one task to the scalar query loss and the query predictions."""
 
+Lesson = Callable[["Parameters", "TaskBatch", InnerGradient], "tuple[Parameters, Tensor]"]
+"""From Θ and one task to what the task adds to the meta-gradient, and the query predictions."""
+
 Predict = Callable[["Parameters", "Batch", Tensor, InnerGradient], Tensor]
 """From Θ, one task's support set and its query inputs to the query predictions."""
 
@@ -52,6 +55,12 @@ class Engine(ABC):
     """A way to run the function of one task over many."""
 
     name: ClassVar[str]
+
+    @abstractmethod
+    def total(
+        self, lesson: Lesson, meta: Parameters, tasks: TaskBatch
+    ) -> tuple[Parameters, Tensor]:
+        """Return what all tasks teach, summed, and the predictions, stacked; no graph is kept."""
 
     @abstractmethod
     def meta_gradients(
@@ -90,20 +99,34 @@ class Loop(Engine):
 
     name = "loop"
 
+    def total(
+        self, lesson: Lesson, meta: Parameters, tasks: TaskBatch
+    ) -> tuple[Parameters, Tensor]:
+        """Add up one task after another."""
+        total: Parameters = {}
+        predictions = []
+        with torch.no_grad():
+            for index in range(tasks.task_count):
+                found, prediction = lesson(meta, tasks.task(index), autograd_gradient)
+                total = {name: total[name] + g if total else g for name, g in found.items()}
+                predictions.append(prediction)
+        return total, torch.stack(predictions)
+
     def meta_gradients(
         self, objective: Objective, meta: Parameters, tasks: TaskBatch, clip: Clip
     ) -> tuple[Parameters, Tensor]:
-        """Add up one task after another."""
-        leaves = {name: value.detach().requires_grad_() for name, value in meta.items()}
-        total: Parameters = {}
-        predictions = []
-        for index in range(tasks.task_count):
-            loss, prediction = objective(leaves, tasks.task(index), autograd_gradient)
+        """Differentiate one task after another."""
+
+        def lesson(
+            meta: Parameters, task: TaskBatch, inner_gradient: InnerGradient
+        ) -> tuple[Parameters, Tensor]:
+            with torch.enable_grad():
+                leaves = {name: value.detach().requires_grad_() for name, value in meta.items()}
+                loss, prediction = objective(leaves, task, inner_gradient)
             gradients = torch.autograd.grad(loss, list(leaves.values()), materialize_grads=True)
-            clipped = clip(dict(zip(leaves, gradients, strict=True)))
-            total = {k: total[k] + g if total else g for k, g in clipped.items()}
-            predictions.append(prediction.detach())
-        return total, torch.stack(predictions)
+            return clip(dict(zip(leaves, gradients, strict=True))), prediction.detach()
+
+        return self.total(lesson, meta, tasks)
 
     def predictions(
         self, predict: Predict, meta: Parameters, support: Batch, query_x: Tensor
@@ -124,18 +147,30 @@ class Stacked(Engine):
 
     name = "stacked"
 
-    def meta_gradients(
-        self, objective: Objective, meta: Parameters, tasks: TaskBatch, clip: Clip
+    def total(
+        self, lesson: Lesson, meta: Parameters, tasks: TaskBatch
     ) -> tuple[Parameters, Tensor]:
-        """Take every task's gradient inside, then sum over the stack."""
+        """Teach by every task at once, then sum over the stack."""
 
         def of_one(task: TaskBatch) -> tuple[Parameters, Tensor]:
-            gradients, prediction = grad(objective, has_aux=True)(meta, task, functional_gradient)
-            return clip(gradients), prediction
+            return lesson(meta, task, functional_gradient)
 
         with torch.no_grad():
             stacked, predictions = vmap(of_one)(tasks)
             return {name: value.sum(0) for name, value in stacked.items()}, predictions
+
+    def meta_gradients(
+        self, objective: Objective, meta: Parameters, tasks: TaskBatch, clip: Clip
+    ) -> tuple[Parameters, Tensor]:
+        """Take every task's gradient inside."""
+
+        def lesson(
+            meta: Parameters, task: TaskBatch, inner_gradient: InnerGradient
+        ) -> tuple[Parameters, Tensor]:
+            gradients, prediction = grad(objective, has_aux=True)(meta, task, inner_gradient)
+            return clip(gradients), prediction
+
+        return self.total(lesson, meta, tasks)
 
     def predictions(
         self, predict: Predict, meta: Parameters, support: Batch, query_x: Tensor
@@ -162,6 +197,12 @@ class Mixed(Engine):
     def for_tasks(self, count: int) -> Engine:
         """Return the engine that is faster for so many tasks."""
         return self.loop if count == 1 else self.stacked
+
+    def total(
+        self, lesson: Lesson, meta: Parameters, tasks: TaskBatch
+    ) -> tuple[Parameters, Tensor]:
+        """Choose by the size of the meta-batch."""
+        return self.for_tasks(tasks.task_count).total(lesson, meta, tasks)
 
     def meta_gradients(
         self, objective: Objective, meta: Parameters, tasks: TaskBatch, clip: Clip

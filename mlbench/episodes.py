@@ -28,9 +28,9 @@ class Stream:
     Args:
         fingerprint: What the data are, to the last byte.
         split: Which classes (or functions) are drawn from.
-        ways: Classes per episode; ``None`` for regression.
-        shots: Support examples, per class in classification.
-        queries: Query examples, per class in classification.
+        ways: Classes per episode; ``None`` for regression and for flat batches.
+        shots: Support examples, per class in classification; 0 for flat batches.
+        queries: Query examples, per class in classification; the size of a flat batch.
         seed: Tells streams of otherwise equal key apart.
         replacement: Whether an image may be drawn twice in an episode, as the authors' code does.
     """
@@ -43,12 +43,24 @@ class Stream:
     seed: int
     replacement: bool = False
 
+    @property
+    def flat(self) -> bool:
+        """Return whether these are flat batches: examples of all classes, without a support set.
+
+        A label is then the place of a class in its split.
+        """
+        return self.shots == 0
+
     @cached_property
     def digest(self) -> bytes:
         """Return 16 bytes that stand for the whole key."""
         fields = (self.fingerprint, self.split, self.ways, self.shots, self.queries, self.seed)
         text = "\n".join(map(str, (*fields, "with" if self.replacement else "without")))
         return blake2b(text.encode(), digest_size=16).digest()
+
+    def key_for(self, purpose: str) -> bytes:
+        """Return 16 bytes for randomness of another purpose than what an episode is made of."""
+        return blake2b(purpose.encode(), key=self.digest, digest_size=16).digest()
 
     def keys(self, start: int, stop: int) -> NDArray[np.uint64]:
         """Return one 64-bit key per episode: equal keys, equal episodes."""

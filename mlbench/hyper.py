@@ -19,15 +19,19 @@ from typing import Any, Literal, NamedTuple, Self, cast, get_origin, get_type_hi
 from mlbench.errors import MisuseError
 from mlbench.notation import conform, kind_text, parse_text, value_text
 
-Situation = Literal["regression", "1-shot", "5-shot"]
-"""The settings for which papers print hyperparameters that differ."""
+Situation = Literal["regression", "1-shot", "5-shot", "released"]
+"""The settings for which defaults differ: those of papers, and what the authors' code does."""
 
 
-def situation(kind: str, shots: int) -> Situation:
-    """Return whose defaults apply; every number of shots above one is treated as five."""
+def situations(kind: str, shots: int, protocol: str) -> tuple[Situation, ...]:
+    """Return whose defaults apply, the weightiest last.
+
+    Every number of shots above one is treated as five.
+    """
+    shown: Situation = "1-shot" if shots == 1 else "5-shot"
     if kind == "regression":
-        return "regression"
-    return "1-shot" if shots == 1 else "5-shot"
+        shown = "regression"
+    return (shown, "released") if protocol == "released" else (shown,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,14 +136,14 @@ class Hyper:
         cls,
         settings: Mapping[str, str],
         *,
-        situation: Situation | None = None,
+        situations: Iterable[Situation] = (),
         owner: str | None = None,
     ) -> Self:
-        """Return the defaults of a situation, overridden by texts such as ``--set`` takes.
+        """Return the defaults of some situations, overridden by texts such as ``--set`` takes.
 
         Args:
             settings: Texts by name.
-            situation: Whose defaults apply; ``None`` for the plain ones.
+            situations: Whose defaults apply over the plain ones, the weightiest last.
             owner: What errors call the thing that has these hyperparameters.
 
         Raises:
@@ -149,8 +153,9 @@ class Hyper:
         known = {each.name: each for each in fields(cls)}
         values: dict[str, Any] = {
             name: limits.when[situation]
+            for situation in situations
             for name, each in known.items()
-            if situation is not None and situation in (limits := _limits(each)).when
+            if situation in (limits := _limits(each)).when
         }
         for name, text in settings.items():
             if name not in known:

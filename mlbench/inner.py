@@ -20,7 +20,17 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from mlbench.contract import Algorithm, Batch, Hyper, MetaStep, Parameters, Problem, TaskBatch, hp
+from mlbench.contract import (
+    Algorithm,
+    Batch,
+    Hyper,
+    MetaStep,
+    Parameters,
+    Problem,
+    Randomness,
+    TaskBatch,
+    hp,
+)
 from mlbench.engines import Engine, InnerGradient, ThetaLoss
 
 State = TypeVar("State")
@@ -97,6 +107,7 @@ class Update(NamedTuple):
 def updates(
     rule: UpdateRule[Any],
     meta: Parameters,
+    theta: Tensor,
     support_loss: ThetaLoss,
     inner_gradient: InnerGradient,
     *,
@@ -104,8 +115,7 @@ def updates(
     order: int,
     clip: float | None,
 ) -> Iterator[Update]:
-    """Yield every step of one task's inner loop, from ``meta["theta"]``."""
-    theta = meta["theta"]
+    """Yield every step of one task's inner loop, from weights ``theta``, ``(n,)``."""
     state = rule.start(meta, theta)
     for t in range(steps):
         gradient, loss = inner_gradient(support_loss, theta, constant=order == 1)
@@ -130,6 +140,22 @@ class GradientBased(Algorithm):
         theta = self.problem.learner.initialise(generator)
         return {"theta": theta, **self.rule.initialise(generator, theta)}
 
+    def start(self, meta: Parameters, support: Batch) -> Tensor:
+        """Return the weights from which one task is learnt, ``(n,)``."""
+        return meta["theta"]
+
+    def support_loss(self, meta: Parameters, support: Batch) -> ThetaLoss:
+        """Return what one task's inner loop descends, as a function of its weights."""
+
+        def loss(theta: Tensor) -> Tensor:
+            return self.problem.loss(self.problem.learner(theta, support.x), support.y)
+
+        return loss
+
+    def answer(self, meta: Parameters, theta: Tensor, support_x: Tensor, query_x: Tensor) -> Tensor:
+        """Return one task's predictions by adapted weights, ``(n, outputs)``."""
+        return self.problem.answer(theta, support_x, query_x)
+
     def inner_loop(
         self,
         meta: Parameters,
@@ -140,13 +166,15 @@ class GradientBased(Algorithm):
         order: int,
     ) -> Iterator[Update]:
         """Yield the updates that one task's support set asks for."""
-
-        def support_loss(theta: Tensor) -> Tensor:
-            return self.problem.loss(self.problem.learner(theta, support.x), support.y)
-
-        clip = self.hyper.clip
         return updates(
-            self.rule, meta, support_loss, inner_gradient, steps=steps, order=order, clip=clip
+            self.rule,
+            meta,
+            self.start(meta, support),
+            self.support_loss(meta, support),
+            inner_gradient,
+            steps=steps,
+            order=order,
+            clip=self.hyper.clip,
         )
 
     def objective(
@@ -155,7 +183,7 @@ class GradientBased(Algorithm):
         """Return one task's query loss at θ⁽ᵀ⁾, and the query predictions."""
         steps, order = self.hyper.train_steps, self.hyper.order
         loop = self.inner_loop(meta, task.support, inner_gradient, steps=steps, order=order)
-        prediction = self.problem.learner(last(loop).theta, task.query.x)
+        prediction = self.answer(meta, last(loop).theta, task.support.x, task.query.x)
         return self.problem.loss(prediction, task.query.y), prediction
 
     def clip_meta(self, gradients: Parameters) -> Parameters:
@@ -169,7 +197,9 @@ class GradientBased(Algorithm):
         """Return the meta-gradient, summed over the tasks."""
         return MetaStep(*self.engine.meta_gradients(self.objective, meta, tasks, self.clip_meta))
 
-    def predict(self, meta: Parameters, support: Batch, query_x: Tensor) -> Tensor:
+    def predict(
+        self, meta: Parameters, support: Batch, query_x: Tensor, randomness: Randomness
+    ) -> Tensor:
         """Adapt to each task and predict; no second-order graph is built."""
         return self.engine.predictions(self.predict_one, meta, support, query_x)
 
@@ -179,7 +209,7 @@ class GradientBased(Algorithm):
         """Return the predictions of one task, ``(n, outputs)``."""
         steps = self.hyper.test_steps
         loop = self.inner_loop(meta, support, inner_gradient, steps=steps, order=1)
-        return self.problem.learner(last(loop).theta, query_x)
+        return self.answer(meta, last(loop).theta, support.x, query_x)
 
 
 def last(loop: Iterator[Update]) -> Update:

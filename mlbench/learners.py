@@ -1,7 +1,8 @@
 """Base-learners: pure functions of a flat parameter vector θ.
 
 A learner keeps no weights. ``learner(theta, x)`` predicts, ``learner.initialise(generator)`` draws
-a θ to start from; the order of the weights in θ is that of :attr:`Learner.shapes`.
+a θ to start from; the order of the weights in θ is that of :attr:`Learner.shapes`. Each is a body,
+which makes features of inputs, and a head, the linear layer whose weights are the last of θ.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from torch import Tensor
 
 from mlbench.errors import MisuseError
 from mlbench.hyper import Hyper, hp
+from mlbench.normalise import Normaliser, by_batch
 
 Shapes = tuple[tuple[str, tuple[int, ...]], ...]
 
 
 class Learner(ABC):
-    """A network as a function of its weights."""
+    """A network as a function of its weights; the last two of its shapes are those of the head."""
 
     Options: ClassVar[type[Hyper]]
     shapes: Shapes
@@ -33,10 +35,20 @@ class Learner(ABC):
         """Return n, how many weights θ holds."""
         return sum(prod(shape) for _, shape in self.shapes)
 
-    def unflatten(self, theta: Tensor) -> list[Tensor]:
-        """Return views of θ, ``(n,)``, in the order of :attr:`shapes`."""
-        parts = theta.split([prod(shape) for _, shape in self.shapes])
-        return [part.view(shape) for part, (_, shape) in zip(parts, self.shapes, strict=True)]
+    @property
+    def head_shape(self) -> tuple[int, int]:
+        """Return ``(outputs, features)``."""
+        outputs, features = self.shapes[-2][1]
+        return outputs, features
+
+    @property
+    def body_size(self) -> int:
+        """Return how many weights lie below the head."""
+        return self.size - sum(prod(shape) for _, shape in self.shapes[-2:])
+
+    def split(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+        """Return views of the body's and the head's weights."""
+        return theta[: self.body_size], theta[self.body_size :]
 
     def initialise(self, generator: torch.Generator) -> Tensor:
         """Return θ, ``(n,)``: weights uniform in ±1/√fan-in, batch-norm γ = 1, the rest zero."""
@@ -44,8 +56,30 @@ class Learner(ABC):
         return torch.cat(parts)
 
     @abstractmethod
-    def __call__(self, theta: Tensor, x: Tensor) -> Tensor:
-        """Return predictions, ``(n, outputs)``, for the inputs of one task."""
+    def features(self, body: Tensor, x: Tensor, normalise: Normaliser = by_batch) -> Tensor:
+        """Return what the body makes of the inputs of one task, ``(n, features)``.
+
+        Args:
+            body: The weights below the head.
+            x: Inputs, ``(n, ...)``.
+            normalise: The statistics that batch-norm uses, if the learner has batch-norm.
+        """
+
+    def head(self, weights: Tensor, features: Tensor) -> Tensor:
+        """Return ``(n, outputs)`` for ``(n, features)``; ``weights`` as in θ, matrix then bias."""
+        matrix, bias = unflatten(weights, self.shapes[-2:])
+        return F.linear(features, matrix, bias)
+
+    def __call__(self, theta: Tensor, x: Tensor, normalise: Normaliser = by_batch) -> Tensor:
+        """Return predictions, ``(n, outputs)``, for the inputs of one task, ``(n, ...)``."""
+        body, head = self.split(theta)
+        return self.head(head, self.features(body, x, normalise))
+
+
+def unflatten(weights: Tensor, shapes: Shapes) -> list[Tensor]:
+    """Return views of a flat vector of weights, in the order of their shapes."""
+    parts = weights.split([prod(shape) for _, shape in shapes])
+    return [part.view(shape) for part, (_, shape) in zip(parts, shapes, strict=True)]
 
 
 def initial(name: str, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
@@ -93,9 +127,12 @@ class MLP(Learner):
         options = MLPOptions() if options is None else options
         self.shapes = linear_shapes((inputs, *options.hidden, outputs), "layer")
 
-    def __call__(self, theta: Tensor, x: Tensor) -> Tensor:
-        """Return predictions, ``(n, inputs)`` to ``(n, outputs)``."""
-        return feed_forward(self.unflatten(theta), x)
+    def features(self, body: Tensor, x: Tensor, normalise: Normaliser = by_batch) -> Tensor:
+        """Return the last hidden layer, ``(n, inputs)`` to ``(n, units)``."""
+        weights = unflatten(body, self.shapes[:-2])
+        for w, b in zip(weights[::2], weights[1::2], strict=True):
+            x = F.relu(F.linear(x, w, b))
+        return x
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,24 +140,21 @@ class Conv4Options(Hyper):
     """The image network; the defaults are those of section 3.5.3."""
 
     channels: int = hp(64, "filters of each convolution", at_least=1)
-    padding: int = hp(1, "zeros around each input; the released code has 0", one_of=(0, 1))
+    padding: int = hp(1, "zeros around each input", one_of=(0, 1), when={"released": 0})
 
 
 class Conv4(Learner):
-    """Four blocks of [3x3 convolution, batch-norm, ReLU, 2x2 max-pool], then a linear head.
-
-    Batch-norm uses the statistics of the batch at hand, in training and in test (transductive).
-    """
+    """Four blocks of [3x3 convolution, batch-norm, ReLU, 2x2 max-pool], then a linear head."""
 
     Options = Conv4Options
     BLOCKS = 4
-    EPSILON = 1e-5  # added to the variance, as torch does
 
     def __init__(
         self, input_shape: tuple[int, ...], outputs: int, options: Conv4Options | None = None
     ) -> None:
         options = Conv4Options() if options is None else options
         self.padding = options.padding
+        self.channels = options.channels
         channels, height, width = input_shape
         for _ in range(self.BLOCKS):
             height, width = ((side + 2 * self.padding - 2) // 2 for side in (height, width))
@@ -144,16 +178,11 @@ class Conv4(Learner):
         shapes += [("head.weight", (outputs, features)), ("head.bias", (outputs,))]
         self.shapes = tuple(shapes)
 
-    def features(self, weights: list[Tensor], x: Tensor) -> Tensor:
-        """Return what the blocks make of images: ``(n, channels, h, w)`` to ``(n, features)``."""
+    def features(self, body: Tensor, x: Tensor, normalise: Normaliser = by_batch) -> Tensor:
+        """Return what the blocks make of images, ``(n, channels, height, width)``."""
+        weights = unflatten(body, self.shapes[:-2])
         for block in range(self.BLOCKS):
             w, b, gamma, beta = weights[4 * block : 4 * block + 4]
-            x = F.conv2d(x, w, b, padding=self.padding)
-            x = F.batch_norm(x, None, None, gamma, beta, training=True, eps=self.EPSILON)
+            x = normalise(block, F.conv2d(x, w, b, padding=self.padding), gamma, beta)
             x = F.max_pool2d(F.relu(x), 2)
         return x.flatten(1)
-
-    def __call__(self, theta: Tensor, x: Tensor) -> Tensor:
-        """Return logits, ``(n, channels, height, width)`` to ``(n, outputs)``."""
-        weights = self.unflatten(theta)
-        return F.linear(self.features(weights, x), *weights[-2:])

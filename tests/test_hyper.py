@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlbench.errors import MisuseError
-from mlbench.hyper import Hyper, Situation, hp, situation
+from mlbench.hyper import Hyper, Situation, hp, situations
 from mlbench.notation import parse_text, value_text
 
 
 @dataclass(frozen=True, kw_only=True)
 class Example(Hyper):
     inner_lr: float = hp(0.01, "α, the rate of the inner loop", above=0)
-    meta_batch: int = hp(4, "tasks per meta-step", at_least=1, when={"5-shot": 2})
+    meta_batch: int = hp(4, "tasks per meta-step", at_least=1, when={"5-shot": 2, "released": 3})
     order: int = hp(2, "of the meta-gradient", one_of=(1, 2))
     hidden: tuple[int, ...] = hp((20, 20), "sizes of the hidden layers", at_least=1)
     beta: float = hp(0.9, "memory", at_least=0, below=1)
@@ -176,14 +176,21 @@ def test_hyperparameters_cannot_be_changed() -> None:
 def test_the_situation_is_the_nearest_printed_one(
     kind: str, shots: int, expected: Situation
 ) -> None:
-    assert situation(kind, shots) == expected
+    assert situations(kind, shots, "corrected") == (expected,)
+    assert situations(kind, shots, "released") == (expected, "released")
 
 
 def test_defaults_follow_the_situation_unless_set() -> None:
     assert Example.parse({}).meta_batch == 4
-    assert Example.parse({}, situation="1-shot").meta_batch == 4
-    assert Example.parse({}, situation="5-shot").meta_batch == 2
-    assert Example.parse({"meta_batch": "8"}, situation="5-shot").meta_batch == 8
+    assert Example.parse({}, situations=["1-shot"]).meta_batch == 4
+    assert Example.parse({}, situations=["5-shot"]).meta_batch == 2
+    assert Example.parse({"meta_batch": "8"}, situations=["5-shot"]).meta_batch == 8
+
+
+def test_of_two_situations_the_last_one_weighs_most() -> None:
+    assert Example.parse({}, situations=["5-shot", "released"]).meta_batch == 3
+    assert Example.parse({}, situations=["released", "5-shot"]).meta_batch == 2
+    assert Example.parse({}, situations=["released"]).meta_batch == 3
 
 
 def test_an_unknown_name_is_answered_with_the_nearest_and_all() -> None:
@@ -220,7 +227,7 @@ def test_an_heir_keeps_the_order_and_replaces_defaults() -> None:
 def test_descriptions_say_how_values_are_typed() -> None:
     rows = {each.name: each for each in Example.describe()}
     assert rows["inner_lr"][1:] == ("float", "0.01", {}, "above 0", "α, the rate of the inner loop")
-    assert rows["meta_batch"].when == {"5-shot": "2"}
+    assert rows["meta_batch"].when == {"5-shot": "2", "released": "3"}
     assert rows["beta"].range == "at least 0, below 1"
     types = {name: row.type for name, row in rows.items()}
     assert types == {

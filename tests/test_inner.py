@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,23 +11,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from mlbench.contract import Batch, Parameters, Problem, TaskBatch
-from mlbench.engines import ENGINES, Engine, Loop, Mixed
+from mlbench.contract import Batch, Normalisation, Parameters, Problem, Randomness, TaskBatch
+from mlbench.engines import ENGINES, Engine, InnerGradient, Loop, Mixed
 from mlbench.inner import GradientBased
 from mlbench.learners import MLP, Conv4, Conv4Options, Learner
+from mlbench.normalise import Normaliser, by_batch
 from mlbench.registry import load_algorithm
 
 NUMBERS = st.floats(-3, 3)
 TECHNIQUES = ("fo_maml", "fo_turtle", "maml", "turtle")
+UNUSED = Randomness(bytes(16), 0, 3)  # by techniques that leave nothing to chance
 
 
 class Constant(Learner):
     """A learner that is one number: ``f(x) = θ``."""
 
-    shapes = (("number.bias", (1,)),)
+    shapes = (("head.weight", (1, 0)), ("head.bias", (1,)))
 
-    def __call__(self, theta: Tensor, x: Tensor) -> Tensor:
-        return theta.expand(len(x), 1)
+    def features(self, body: Tensor, x: Tensor, normalise: Normaliser = by_batch) -> Tensor:
+        return x[:, :0]
 
 
 def build(name: str, problem: Problem, engine: Engine, **settings: Any) -> GradientBased:
@@ -45,7 +48,7 @@ def mlp() -> tuple[Problem, TaskBatch]:
     return Problem("regression", MLP(1, 1)), TaskBatch(draw(5), draw(7))
 
 
-def conv4() -> tuple[Problem, TaskBatch]:
+def conv4(normalisation: Normalisation = "transductive") -> tuple[Problem, TaskBatch]:
     generator = torch.Generator().manual_seed(4)
     learner = Conv4((2, 16, 16), 3, Conv4Options(channels=5))
 
@@ -53,10 +56,14 @@ def conv4() -> tuple[Problem, TaskBatch]:
         x = torch.rand(3, 3 * n, 2, 16, 16, generator=generator, dtype=torch.float64)
         return Batch(x, torch.arange(3).repeat_interleave(n).expand(3, -1))
 
-    return Problem("classification", learner), TaskBatch(draw(2), draw(3))
+    return Problem("classification", learner, normalisation), TaskBatch(draw(2), draw(3))
 
 
-PROBLEMS = {"mlp": mlp, "conv4": conv4}
+PROBLEMS: dict[str, Callable[[], tuple[Problem, TaskBatch]]] = {
+    "mlp": mlp,
+    "conv4": conv4,
+    "inductive": lambda: conv4("inductive"),
+}
 
 
 def start(algorithm: GradientBased) -> Parameters:
@@ -115,8 +122,8 @@ def test_turtle_with_a_linear_network_is_maml(order: int) -> None:
     torch.testing.assert_close(found.predictions, expected.predictions)
     torch.testing.assert_close(found.gradients["theta"], expected.gradients["theta"])
     torch.testing.assert_close(
-        turtle.predict(linear, tasks.support, tasks.query.x),
-        maml.predict({"theta": theta}, tasks.support, tasks.query.x),
+        turtle.predict(linear, tasks.support, tasks.query.x, UNUSED),
+        maml.predict({"theta": theta}, tasks.support, tasks.query.x, UNUSED),
     )
 
 
@@ -165,14 +172,14 @@ def test_stacked_tasks_equal_the_plain_loop(learner: str, name: str) -> None:
             assert float((found.gradients[key] - value).abs().max()) < 1e-10 * scale
         torch.testing.assert_close(found.predictions, expected.predictions, rtol=1e-10, atol=1e-10)
         torch.testing.assert_close(
-            other.predict(meta, tasks.support, tasks.query.x),
-            loop.predict(meta, tasks.support, tasks.query.x),
+            other.predict(meta, tasks.support, tasks.query.x, UNUSED),
+            loop.predict(meta, tasks.support, tasks.query.x, UNUSED),
             rtol=1e-10,
             atol=1e-10,
         )
 
 
-@pytest.mark.parametrize("learner", PROBLEMS)
+@pytest.mark.parametrize("learner", ["mlp", "conv4"])
 def test_order_one_passes_the_gradient_of_the_last_weights_on(learner: str) -> None:
     problem, tasks = PROBLEMS[learner]()
     fo_maml = build("fo_maml", problem, Loop(), train_steps=3, meta_clip=None)
@@ -212,11 +219,59 @@ def test_prediction_keeps_no_graph_and_changes_no_parameter() -> None:
     meta = start(turtle)
     before = {name: value.clone() for name, value in meta.items()}
     for tasks_some in (tasks.support, Batch(tasks.support.x[:1], tasks.support.y[:1])):
-        predictions = turtle.predict(meta, tasks_some, tasks.query.x[: len(tasks_some.x)])
+        predictions = turtle.predict(meta, tasks_some, tasks.query.x[: len(tasks_some.x)], UNUSED)
         assert not predictions.requires_grad
     turtle.meta_step(meta, tasks)
     for name, value in before.items():
         assert torch.equal(meta[name], value)
+
+
+@pytest.mark.parametrize("name", ["maml", "turtle"])
+def test_inductive_predictions_depend_on_no_other_query_and_transductive_ones_do(name: str) -> None:
+    for normalisation, alone in (("inductive", True), ("transductive", False)):
+        problem, tasks = conv4(normalisation)  # type: ignore[arg-type]
+        algorithm = build(name, problem, Loop())
+        meta = start(algorithm)
+        together = algorithm.predict(meta, tasks.support, tasks.query.x, UNUSED)
+        changed = tasks.query.x.clone()
+        changed[:, 1:] = 1 - changed[:, 1:].flip(1)
+        again = algorithm.predict(meta, tasks.support, changed, UNUSED)
+        assert torch.allclose(again[:, 0], together[:, 0], rtol=1e-10, atol=1e-12) == alone
+        few = algorithm.predict(meta, tasks.support, tasks.query.x[:, :4], UNUSED)
+        assert torch.allclose(few, together[:, :4], rtol=1e-10, atol=1e-12) == alone
+
+
+def test_what_tasks_teach_is_summed_by_every_engine_and_keeps_no_graph() -> None:
+    problem, tasks = mlp()
+    meta = start(build("maml", problem, Loop()))
+
+    def lesson(
+        meta: Parameters, task: TaskBatch, inner_gradient: InnerGradient
+    ) -> tuple[Parameters, Tensor]:
+        def loss(theta: Tensor) -> Tensor:
+            return problem.loss(problem.learner(theta, task.support.x), task.support.y)
+
+        gradient, _ = inner_gradient(loss, meta["theta"], constant=True)
+
+        def slope(theta: Tensor) -> Tensor:  # along the gradient, so its own gradient is H g
+            return (inner_gradient(loss, theta, constant=False)[0] * gradient).sum()
+
+        product, _ = inner_gradient(slope, meta["theta"], constant=True)
+        return {"theta": product}, problem.learner(meta["theta"], task.query.x)
+
+    def loss_of(index: int) -> Any:
+        task = tasks.task(index)
+        return lambda theta: problem.loss(problem.learner(theta, task.support.x), task.support.y)
+
+    expected = torch.zeros_like(meta["theta"])
+    for index in range(tasks.task_count):
+        hessian = torch.autograd.functional.hessian(loss_of(index), meta["theta"])
+        expected += hessian @ torch.func.grad(loss_of(index))(meta["theta"])
+    for name, engine in ENGINES.items():
+        found, predictions = engine().total(lesson, meta, tasks)
+        torch.testing.assert_close(found["theta"], expected, rtol=1e-10, atol=1e-12, msg=name)
+        assert predictions.shape == (3, 7, 1)
+        assert not found["theta"].requires_grad
 
 
 @pytest.mark.parametrize("history", ["gradients", "updates"])

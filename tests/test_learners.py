@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from mlbench.errors import MisuseError
-from mlbench.learners import MLP, Conv4, Conv4Options, Learner, MLPOptions
+from mlbench.learners import MLP, Conv4, Conv4Options, Learner, MLPOptions, unflatten
 
 
 def theta_of(module: nn.Module) -> torch.Tensor:
@@ -43,6 +43,20 @@ def test_conv4_is_torchs(padding: int, size: int, features: int) -> None:
     torch.testing.assert_close(learner(theta_of(module), x), module(x))
 
 
+@pytest.mark.parametrize("learner", [MLP(1, 3), Conv4((2, 16, 16), 3, Conv4Options(channels=4))])
+def test_a_learner_is_its_head_on_its_body(learner: Learner) -> None:
+    theta = learner.initialise(torch.Generator().manual_seed(0)).double()
+    x = torch.rand(5, *((1,) if isinstance(learner, MLP) else (2, 16, 16)), dtype=torch.float64)
+    body, head = learner.split(theta)
+    outputs, features = learner.head_shape
+    assert (len(body), len(head)) == (learner.body_size, outputs * (features + 1))
+    made = learner.features(body, x)
+    assert made.shape == (5, features)
+    assert torch.equal(learner.head(head, made), learner(theta, x))
+    by_hand = made @ head[: outputs * features].view(outputs, features).T + head[-outputs:]
+    torch.testing.assert_close(learner(theta, x), by_hand)
+
+
 def test_the_mlp_is_torchs() -> None:
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(2, 9), nn.ReLU(), nn.Linear(9, 6), nn.ReLU(), nn.Linear(6, 3))
@@ -58,7 +72,7 @@ def test_initial_weights_fill_their_bounds_and_depend_on_the_seed_alone(learner:
     )
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
-    for (name, shape), part in zip(learner.shapes, learner.unflatten(first), strict=True):
+    for (name, shape), part in zip(learner.shapes, unflatten(first, learner.shapes), strict=True):
         if name.endswith("weight"):
             bound = part[0].numel() ** -0.5
             assert float(part.abs().max()) <= bound

@@ -39,7 +39,8 @@ SEED = click.IntRange(min=0)
     "settings",
     multiple=True,
     type=Setting(),
-    help="Set a hyperparameter, or an option as DATASET.NAME or learner.NAME; repeatable.",
+    help="Set a hyperparameter, or an option as DATASET.NAME, learner.NAME or protocol.NAME;"
+    " repeatable.",
 )
 @click.option(
     "--protocol",
@@ -103,6 +104,7 @@ def command(
       mlbench run turtle --train shapes --eval glyphs --budget quick
       mlbench run maml --train sine --seeds 0-4 --set inner_lr=0.05
       mlbench run maml --train mini --eval cub --shots 1 --set learner.channels=32
+      mlbench run lstm --train mini --protocol released --set protocol.replacement=false
     """
     if seed is not None and seeds is not None:
         raise click.UsageError("--seed and --seeds exclude each other; give one of them")

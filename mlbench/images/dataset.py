@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as transforms
 
 from mlbench.contract import Batch, Dataset, ProblemKind, Split, Stream, TaskBatch
-from mlbench.episodes import choose, choose_again
+from mlbench.episodes import block_uniforms, choose, choose_again
 from mlbench.errors import MisuseError
 
 GREY = (0.299, 0.587, 0.114)  # luma of ITU-R 601, as Pillow's "L"
@@ -109,6 +109,11 @@ class ImageDataset(Dataset):
         """Return ``(channels, height, width)``."""
         return self.split("train").input_shape
 
+    @property
+    def train_classes(self) -> int:
+        """Return the number of training classes."""
+        return len(self.split("train").class_sizes)
+
     def like(self, shape: tuple[int, ...]) -> Dataset:
         """Return these images at another size, with 1 or 3 channels."""
         if shape == self.input_shape:
@@ -118,8 +123,18 @@ class ImageDataset(Dataset):
         return Reshaped(self, shape)
 
     def check(self, stream: Stream) -> None:
-        """Refuse more ways than classes, and more shots and queries than a class has images."""
+        """Refuse more ways than classes, and more shots and queries than a class has images.
+
+        A flat batch may be no larger than the split.
+        """
         split = self.split(stream.split)
+        if stream.flat:
+            if stream.queries > sum(split.class_sizes):
+                raise MisuseError(
+                    f"{self.name} has {sum(split.class_sizes)} {stream.split} images, not"
+                    f" {stream.queries}; lower --set flat_batch"
+                )
+            return
         ways = stream.ways or 0
         if ways > len(split.class_sizes):
             raise MisuseError(
@@ -141,20 +156,20 @@ class ImageDataset(Dataset):
     ) -> TaskBatch:
         """Return episodes: ``x`` in [0, 1], labels in the order in which classes were drawn."""
         split = self.split(stream.split)
-        indices = episode_indices(stream, split, start, stop)  # (tasks, ways, shots + queries)
-        pixels = split.images[indices]
-        images = torch.from_numpy(pixels).to(device).movedim(-1, 3)
-        x = images.to(dtype).div_(255)
-        labels = torch.arange(indices.shape[1], device=device)
-
-        def part(which: slice) -> Batch:
-            some = x[:, :, which]
-            return Batch(
-                some.flatten(1, 2).contiguous(),
-                labels.repeat_interleave(some.shape[2]).expand(len(some), -1),
-            )
-
-        return TaskBatch(part(slice(stream.shots)), part(slice(stream.shots, None)))
+        parts = (
+            flat_choice(stream, split, start, stop)
+            if stream.flat
+            else choice(stream, split, start, stop)
+        )
+        sizes = [part.images.shape[1] for part in parts]
+        pixels = split.images[np.concatenate([part.images for part in parts], axis=1)]
+        images = torch.from_numpy(pixels).to(device).movedim(-1, 2)
+        x = images.to(dtype).div_(255).split(sizes, dim=1)
+        batches = (
+            Batch(inputs.contiguous(), torch.from_numpy(part.labels).to(device))
+            for inputs, part in zip(x, parts, strict=True)
+        )
+        return TaskBatch(*batches)
 
 
 class Reshaped(ImageDataset):
@@ -191,6 +206,36 @@ class Reshaped(ImageDataset):
     def load(self, split: Split) -> ImageSplit:
         """Return the original's images, resized."""
         return self.original.split(split).as_shape(self.shape)
+
+
+class Choice(NamedTuple):
+    """Which images of a split are drawn, and their labels; ``(tasks, n)`` each."""
+
+    images: NDArray[np.int64]
+    labels: NDArray[np.int64]
+
+
+def choice(stream: Stream, split: ImageSplit, start: int, stop: int) -> tuple[Choice, Choice]:
+    """Return support and queries of episodes, the queries in random order."""
+    indices = episode_indices(stream, split, start, stop)
+    tasks, ways, _ = indices.shape
+    support = indices[:, :, : stream.shots].reshape(tasks, -1)
+    query = indices[:, :, stream.shots :].reshape(tasks, -1)
+    labels = np.arange(ways).repeat(stream.shots)[None].repeat(tasks, axis=0)
+    order = block_uniforms(stream.key_for("order"), start, stop, query.shape[1]).argsort(axis=1)
+    return (
+        Choice(support, labels),
+        Choice(np.take_along_axis(query, order, axis=1), order // stream.queries),
+    )
+
+
+def flat_choice(stream: Stream, split: ImageSplit, start: int, stop: int) -> tuple[Choice, Choice]:
+    """Return flat batches of images of any class: no support, and queries."""
+    pick = choose_again if stream.replacement else choose
+    population = np.full(stop - start, split.sizes.sum())
+    images = pick(stream.uniforms(start, stop, stream.queries), population)
+    labels = np.searchsorted(split.starts, images, side="right") - 1
+    return Choice(images[:, :0], labels[:, :0]), Choice(images, labels)
 
 
 def episode_indices(stream: Stream, split: ImageSplit, start: int, stop: int) -> NDArray[np.int64]:

@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mlbench.contract import Parameters, Split, TaskBatch
+from mlbench.contract import MetaStep, Parameters, Randomness, Split, Stream, TaskBatch
 from mlbench.episodes import seed_for
-from mlbench.errors import PluginError
+from mlbench.errors import MisuseError, PluginError
 from mlbench.run.blame import blaming
 from mlbench.run.device import Execution
 from mlbench.run.events import Episodes, Event, Phase, PhaseEnded, Validated
@@ -25,6 +25,7 @@ from mlbench.run.progress import Progress, progress_of
 from mlbench.run.setup import Experiment
 
 EVALUATION_BATCH = {"regression": 250, "classification": 5}  # tasks between two events
+PATIENCE = 50  # meta-steps in a row that are not finite, before a run is said to have diverged
 
 
 class Run:
@@ -44,11 +45,6 @@ class Run:
         self.device = execution.torch_device
         execution.apply()
         self.algorithm = experiment.algorithm(execution)
-        if self.algorithm.meta_batch < 1:
-            raise PluginError(
-                f"{self.spec.algorithm} has a meta-batch of {self.algorithm.meta_batch} tasks;"
-                " give its meta_batch at_least=1"
-            )
         self.progress = Progress()
         if state is None:
             self.meta = self.initial()
@@ -58,6 +54,7 @@ class Run:
             self.progress = progress_of(state)
             self.meta = self.placed(state["meta"])
             self.best = self.placed(state["best"])
+        self.check()
         self.leaves = list(self.meta.values())
         with self.blaming("cannot make its optimiser"):
             self.optimiser = self.algorithm.optimiser(self.leaves)
@@ -68,6 +65,27 @@ class Run:
                 torch.cuda.set_rng_state(state["device_generator"], self.device)
         else:
             torch.manual_seed(seed_for("plugins", self.spec.seed))
+
+    def check(self) -> None:
+        """Refuse what cannot be run.
+
+        Raises:
+            MlbenchError: The technique has no meta-batch, or lacks what is to be restored, or the
+                data are too few for its flat batches.
+        """
+        if self.algorithm.meta_batch < 1:
+            raise PluginError(
+                f"{self.spec.algorithm} has a meta-batch of {self.algorithm.meta_batch} tasks;"
+                " give its meta_batch at_least=1"
+            )
+        if self.spec.protocol.restores == "theta" and "theta" not in self.meta:
+            raise MisuseError(
+                f"{self.spec.algorithm} has no θ that protocol.restores could bring back;"
+                f" it has {', '.join(self.meta)}; --set protocol.restores=everything or nothing"
+            )
+        source = self.experiment.datasets[self.spec.train_dataset]
+        with blaming(type(source), "cannot check episodes"):
+            source.check(self.experiment.training_stream(self.algorithm))
 
     def initial(self) -> Parameters:
         """Return the meta-parameters to start from; the seed decides them."""
@@ -115,6 +133,8 @@ class Run:
                 yield from self.train()
         yield from self.end("train", self.spec.train_dataset)
         yield from self.end("validation", self.spec.train_dataset)
+        if self.progress.best_score is None:
+            return
         for dataset in self.spec.test_datasets:
             if dataset not in self.progress.tested:
                 yield from self.test(dataset)
@@ -127,19 +147,27 @@ class Run:
         )
         progress = self.progress
         loss, score = mean(progress.losses), mean(progress.scores)
-        if not any(map(math.isfinite, progress.losses)):
-            raise PluginError(
-                f"{self.spec.algorithm} has no finite validation loss after {progress.tasks}"
-                " training tasks; lower its learning rates or its steps with --set, or mend the"
-                " plugin"
-            )
         best = self.better(score)
         if best:
             progress.best_score, progress.best_step = score, progress.step
             self.best = {name: value.clone() for name, value in self.meta.items()}
-        progress.phase = "test" if progress.tasks >= budget.train_tasks else "train"
+        if progress.tasks and not any(map(math.isfinite, progress.losses)):
+            self.diverge("has no finite validation loss")
+        ended = progress.diverged or progress.tasks >= self.experiment.train_tasks
+        if ended and progress.best_score is None:
+            self.diverge("has no validation whose mean score is finite")
+        progress.phase = "test" if ended else "train"
         progress.losses, progress.scores = [], []
         yield Validated(progress.step, progress.tasks, loss, score, best)
+
+    def diverge(self, what: str) -> None:
+        """Note why training ends here, unless a reason was noted before."""
+        progress = self.progress
+        if progress.diverged is None:
+            progress.diverged = (
+                f"{self.spec.algorithm} {what} after {progress.step} meta-updates, at training task"
+                f" {progress.tasks}; lower its learning rates or its steps with --set"
+            )
 
     def better(self, score: float) -> bool:
         """Return whether a score beats the best so far; NaN never does."""
@@ -151,42 +179,44 @@ class Run:
     def train(self) -> Iterator[Event]:
         """Take meta-steps until the next validation."""
         budget, progress = self.spec.budget, self.progress
-        dataset = self.spec.train_dataset
+        dataset, count = self.spec.train_dataset, self.experiment.train_tasks
+        stream = self.experiment.training_stream(self.algorithm)
+        width = 1 if stream.flat else self.algorithm.meta_batch
         while progress.phase == "train":
-            self.refuse_divergence()
             before, step = progress.tasks, progress.step
-            stop = min(before + self.algorithm.meta_batch, budget.train_tasks)
+            stop = min(before + width, count)
             began = perf_counter()
-            tasks, keys = self.draw(dataset, "train", before, stop)
+            tasks = self.draw(stream, dataset, before, stop)
             with self.blaming("cannot take a meta-step"):
-                gradients, predictions = self.algorithm.meta_step(self.meta, tasks)
-                check_gradients(gradients, self.meta)
-            losses, scores = self.judge(predictions, tasks)
-            self.descend(gradients)
+                taught = self.algorithm.meta_step(self.meta, tasks)
+                check_step(taught, self.meta)
+            losses, scores = self.judge(taught.predictions, tasks, self.outputs(stream))
             progress.tasks = stop
+            self.learn(taught, losses)
             due = stop // budget.validate_every > before // budget.validate_every
-            if due or stop >= budget.train_tasks:
+            if due or stop >= count:
                 progress.phase = "validation"
+            elif progress.diverged:
+                progress.phase = "test"
             seconds = self.spend("train", dataset, began)
+            keys = stream.keys(before, stop).tolist()
             yield Episodes("train", dataset, before, step, losses, scores, seconds, keys)
-        self.refuse_divergence()
 
-    def refuse_divergence(self) -> None:
-        """Stop where the last meta-gradient was not finite, in this attempt or an earlier one."""
-        if self.progress.diverged:
-            raise PluginError(
-                f"{self.spec.algorithm} diverged: its meta-gradient is not finite before training"
-                f" task {self.progress.tasks}; lower its learning rates or its steps with --set"
-            )
-
-    def descend(self, gradients: Parameters) -> None:
-        """Take one step of the optimiser, unless a gradient is not finite."""
+    def learn(self, taught: MetaStep, losses: list[float]) -> None:
+        """Take one step of the optimiser; skip it where a loss or a gradient is not finite."""
         progress = self.progress
-        progress.diverged = not all(bool(torch.isfinite(g).all()) for g in gradients.values())
-        if progress.diverged:
+        values = (*taught.gradients.values(), *taught.averages.values())
+        finite = all(map(math.isfinite, losses)) and all(bool(g.isfinite().all()) for g in values)
+        progress.nonfinite = 0 if finite else progress.nonfinite + 1
+        if not finite:
+            if progress.nonfinite == PATIENCE:
+                self.diverge(f"had no finite meta-gradient for {PATIENCE} meta-steps")
             return
-        for name, gradient in gradients.items():
-            self.meta[name].grad = gradient
+        with torch.no_grad():
+            for name, value in self.meta.items():
+                value.grad = taught.gradients.get(name)
+                if name in taught.averages:
+                    value.copy_(taught.averages[name])
         with self.blaming("cannot step its optimiser"):
             self.optimiser.step()
         progress.step += 1
@@ -200,20 +230,14 @@ class Run:
         yield from self.end("test", dataset)
 
     def selected(self) -> Parameters:
-        """Return what is tested: the best validated state, or what of it the protocol restores.
-
-        Raises:
-            PluginError: No validation had a finite mean.
-        """
-        if not self.best:
-            raise PluginError(
-                f"{self.spec.algorithm} has no validation whose mean score is finite, so there is"
-                " nothing to test; lower its learning rates or its steps with --set"
-            )
-        restored = self.algorithm.released_restores
-        if self.spec.protocol.restores == "everything" or restored is None:
-            return self.best
-        return {**self.meta, **{name: self.best[name] for name in restored}}
+        """Return what is tested: the best validated state, or what of it the protocol restores."""
+        match self.spec.protocol.restores:
+            case "everything":
+                return self.best
+            case "theta":
+                return {**self.meta, "theta": self.best["theta"]}
+            case "nothing":
+                return self.meta
 
     def evaluate(
         self, meta: Parameters, phase: Phase, dataset: str, split: Split, count: int
@@ -221,33 +245,39 @@ class Run:
         """Meet the episodes of an evaluation that were not met yet."""
         progress = self.progress
         batch = EVALUATION_BATCH[self.spec.kind]
+        stream = self.experiment.stream(dataset, split)
+        key = stream.key_for(f"prediction, seed {self.spec.seed}")
         while (first := len(progress.losses)) < count:
             began = perf_counter()
-            tasks, keys = self.draw(dataset, split, first, min(first + batch, count))
+            stop = min(first + batch, count)
+            tasks = self.draw(stream, dataset, first, stop)
+            randomness = Randomness(key, first, stop)
             with self.blaming("cannot predict"):
-                predictions = self.algorithm.predict(meta, tasks.support, tasks.query.x)
-            losses, scores = self.judge(predictions, tasks)
+                predictions = self.algorithm.predict(meta, tasks.support, tasks.query.x, randomness)
+            losses, scores = self.judge(predictions, tasks, self.outputs(stream))
             progress.losses += losses
             progress.scores += scores
             seconds = self.spend(phase, dataset, began)
+            keys = stream.keys(first, stop).tolist()
             yield Episodes(phase, dataset, first, progress.step, losses, scores, seconds, keys)
 
-    def draw(
-        self, dataset: str, split: Split, start: int, stop: int
-    ) -> tuple[TaskBatch, list[int]]:
-        """Return episodes and their keys."""
-        stream = self.experiment.stream(dataset, split)
+    def draw(self, stream: Stream, dataset: str, start: int, stop: int) -> TaskBatch:
+        """Return episodes of a stream."""
         source = self.experiment.datasets[dataset]
         with blaming(type(source), "cannot draw episodes"):
-            tasks = source.draw(
-                stream, start, stop, device=self.device, dtype=self.experiment.dtype
-            )
-        return tasks, stream.keys(start, stop).tolist()
+            return source.draw(stream, start, stop, device=self.device, dtype=self.experiment.dtype)
 
-    def judge(self, predictions: object, tasks: TaskBatch) -> tuple[list[float], list[float]]:
+    def outputs(self, stream: Stream) -> int:
+        """Return how many outputs a prediction for a query of this stream has."""
+        if stream.flat:
+            return self.experiment.problem.train_classes or 0
+        return stream.ways or 1
+
+    def judge(
+        self, predictions: object, tasks: TaskBatch, outputs: int
+    ) -> tuple[list[float], list[float]]:
         """Return losses and scores of a batch of tasks, one per task."""
         problem, target = self.experiment.problem, tasks.query.y
-        outputs = 1 if self.spec.ways is None else self.spec.ways
         expected = (tasks.task_count, target.shape[1], outputs)
         if not isinstance(predictions, Tensor) or tuple(predictions.shape) != expected:
             what = type(predictions).__name__
@@ -278,26 +308,33 @@ class Run:
             yield PhaseEnded(phase, dataset, self.progress.seconds.get(key, 0.0))
 
 
-def check_gradients(gradients: Mapping[str, object], meta: Parameters) -> None:
-    """Refuse meta-gradients that do not fit the meta-parameters.
+def check_step(taught: MetaStep, meta: Parameters) -> None:
+    """Refuse meta-gradients and averages that do not fit the meta-parameters.
 
     Raises:
         TypeError: One is no tensor, or of another type.
         ValueError: There are none, or one has an unknown name or another shape.
     """
-    if not gradients:
+    if not taught.gradients:
         raise ValueError("meta_step returns no gradients")
-    for name, gradient in gradients.items():
-        if name not in meta:
-            raise ValueError(f"a gradient of {name!r}, but the parameters are {', '.join(meta)}")
-        if not isinstance(gradient, Tensor) or gradient.dtype != meta[name].dtype:
-            kind = gradient.dtype if isinstance(gradient, Tensor) else type(gradient).__name__
-            raise TypeError(f"the gradient of {name} is {kind}, not a tensor of {meta[name].dtype}")
-        if gradient.shape != meta[name].shape:
-            raise ValueError(
-                f"the gradient of {name} has shape {tuple(gradient.shape)},"
-                f" not {tuple(meta[name].shape)}"
-            )
+    parts: dict[str, Mapping[str, object]] = {
+        "gradient": taught.gradients,
+        "average": taught.averages,
+    }
+    for what, found in parts.items():
+        for name, value in found.items():
+            if name not in meta:
+                raise ValueError(f"a {what} of {name!r}, but the parameters are {', '.join(meta)}")
+            if not isinstance(value, Tensor) or value.dtype != meta[name].dtype:
+                kind = value.dtype if isinstance(value, Tensor) else type(value).__name__
+                raise TypeError(
+                    f"the {what} of {name} is {kind}, not a tensor of {meta[name].dtype}"
+                )
+            if value.shape != meta[name].shape:
+                raise ValueError(
+                    f"the {what} of {name} has shape {tuple(value.shape)},"
+                    f" not {tuple(meta[name].shape)}"
+                )
 
 
 def mean(values: list[float]) -> float:

@@ -23,7 +23,8 @@ class Progress:
         seconds: Wall time by phase and data set.
         ended: Phases and data sets whose end was told.
         tested: Losses and scores of each test that has ended, by data set.
-        diverged: Whether the last meta-gradient was not finite.
+        nonfinite: How many meta-steps in a row had a loss or a gradient that is not finite.
+        diverged: Why training stopped before its end; ``None`` if it did not.
         best_score: The best validation score; ``None`` before the first.
         best_step: Meta-updates when it was reached.
     """
@@ -37,7 +38,8 @@ class Progress:
     seconds: dict[str, float] = field(default_factory=dict)
     ended: list[str] = field(default_factory=list)
     tested: dict[str, tuple[list[float], list[float]]] = field(default_factory=dict)
-    diverged: bool = False
+    nonfinite: int = 0
+    diverged: str | None = None
     best_score: float | None = None
     best_step: int = 0
 

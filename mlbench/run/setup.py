@@ -10,19 +10,19 @@ import torch
 
 from mlbench.contract import Algorithm, Dataset, Problem, Split, Stream
 from mlbench.errors import DataError, MisuseError
-from mlbench.hyper import Hyper, situation
+from mlbench.hyper import Hyper, situations
 from mlbench.learners import MLP, Conv4, Conv4Options, Learner, MLPOptions
 from mlbench.registry import load_algorithm, load_dataset
 from mlbench.run.blame import blaming
 from mlbench.run.device import Execution
 from mlbench.run.spec import (
-    CONV4_SETTINGS,
-    PROTOCOLS,
+    PROTOCOL,
     BudgetName,
     Precision,
     ProtocolName,
     RunSpec,
     budget_of,
+    protocol_of,
 )
 
 LEARNER = "learner"  # what ``--set learner.NAME=VALUE`` addresses
@@ -34,8 +34,8 @@ class Request:
     """What a user asks for; ``None`` leaves a choice to the paper's defaults.
 
     Args:
-        settings: Texts by name: ``inner_lr``, or ``shapes.image_size`` and ``learner.channels``
-            for options of a data set and of the base-learner.
+        settings: Texts by name: ``inner_lr``, or ``shapes.image_size``, ``learner.channels`` and
+            ``protocol.replacement`` for options of a data set, the base-learner and the protocol.
     """
 
     algorithm: str
@@ -81,6 +81,18 @@ class Experiment:
         """Return the stream of episodes that a phase of this run meets."""
         return stream_of(self.spec, self.datasets[dataset], split)
 
+    def training_stream(self, algorithm: Algorithm) -> Stream:
+        """Return the stream that meta-training meets: episodes, or flat batches."""
+        stream = self.stream(self.spec.train_dataset, "train")
+        if algorithm.training != "batches":
+            return stream
+        return replace(stream, ways=None, shots=0, queries=algorithm.flat_batch)
+
+    @property
+    def train_tasks(self) -> int:
+        """Return how many training tasks, or flat batches, the run meets."""
+        return 0 if self.algorithm_class.training == "none" else self.spec.budget.train_tasks
+
     def with_seed(self, seed: int) -> Experiment:
         """Return this experiment with another seed, on the same data."""
         return replace(self, spec=replace(self.spec, seed=seed))
@@ -121,16 +133,20 @@ def prepare(request: Request) -> Experiment:
     classes = {name: load_dataset(name) for name in names}
     kind = classes[request.train].kind
     check_kinds(algorithm, classes)
-    own, options, learner_settings = sort_settings(request, classes)
-    hyper = algorithm.Hyper.parse(
-        own, situation=situation(kind, request.shots), owner=algorithm.name
-    )
-    parsed = {name: cls.Options.parse(options[name], owner=name) for name, cls in classes.items()}
+    own, scoped = sort_settings(request, classes)
+    applying = situations(kind, request.shots, request.protocol)
+    hyper = algorithm.Hyper.parse(own, situations=applying, owner=algorithm.name)
+    parsed = {
+        name: cls.Options.parse(scoped[name], situations=applying, owner=name)
+        for name, cls in classes.items()
+    }
     datasets = build_datasets(classes, parsed)
-    protocol = PROTOCOLS[request.protocol]
-    if kind == "classification":
-        learner_settings = CONV4_SETTINGS[request.protocol] | learner_settings
-    learner_options = learner_class(kind).Options.parse(learner_settings, owner=LEARNER)
+    protocol_name, protocol = protocol_of(
+        request.protocol, scoped[PROTOCOL], algorithm.released_restores
+    )
+    learner_options = learner_class(kind).Options.parse(
+        scoped[LEARNER], situations=applying, owner=LEARNER
+    )
     spec = RunSpec(
         algorithm=algorithm.name,
         hyperparameters=hyper.values(),
@@ -141,6 +157,7 @@ def prepare(request: Request) -> Experiment:
         shots=request.shots,
         queries=request.queries or classes[request.train].default_queries,
         seed=request.seed,
+        protocol_name=protocol_name,
         protocol=protocol,
         budget=budget_of(request.budget, kind, request.shots).with_numbers(
             train_tasks=request.train_tasks,
@@ -187,8 +204,14 @@ def assemble(spec: RunSpec, algorithm: type[Algorithm], datasets: dict[str, Data
         with blaming(type(dataset), "cannot check episodes"):
             for split in splits[name]:
                 dataset.check(stream_of(spec, dataset, split))
-    learner = build_learner(spec, datasets[spec.train_dataset].input_shape)
-    return Experiment(spec, algorithm, datasets, Problem(spec.kind, learner))
+    train = datasets[spec.train_dataset]
+    problem = Problem(
+        spec.kind,
+        build_learner(spec, train.input_shape),
+        spec.protocol.normalisation,
+        train.train_classes,
+    )
+    return Experiment(spec, algorithm, datasets, problem)
 
 
 def build_datasets(
@@ -237,10 +260,10 @@ def check_kinds(algorithm: type[Algorithm], classes: Mapping[str, type[Dataset]]
 
 def sort_settings(
     request: Request, classes: Mapping[str, type[Dataset]]
-) -> tuple[dict[str, str], dict[str, dict[str, str]], dict[str, str]]:
-    """Return the settings of the technique, of each data set, and of the base-learner."""
+) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """Return the settings of the technique, and those of data sets, base-learner and protocol."""
     own: dict[str, str] = {}
-    scoped: dict[str, dict[str, str]] = {name: {} for name in (*classes, LEARNER)}
+    scoped: dict[str, dict[str, str]] = {name: {} for name in (*classes, LEARNER, PROTOCOL)}
     for name, text in request.settings.items():
         scope, dot, option = name.partition(".")
         if not dot:
@@ -249,8 +272,7 @@ def sort_settings(
             scoped[scope][option] = text
         else:
             raise MisuseError(
-                f"--set {name}: {scope!r} is neither {LEARNER!r} nor a data set of this run;"
-                f" there are: {', '.join(scoped)}"
+                f"--set {name}: {scope!r} is neither {LEARNER!r} nor {PROTOCOL!r} nor a data set of"
+                f" this run; there are: {', '.join(scoped)}"
             )
-    learner = scoped.pop(LEARNER)
-    return own, scoped, learner
+    return own, scoped

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from typing import Any, Literal
 
-from mlbench.contract import ProblemKind
+from mlbench.contract import Hyper, Normalisation, ProblemKind, Restores, hp
 from mlbench.errors import MisuseError, StoreError
+from mlbench.hyper import Situation
+from mlbench.notation import value_text
 
 BudgetName = Literal["paper", "quick", "smoke", "custom"]
 ProtocolName = Literal["corrected", "released"]
 Precision = Literal["float32", "float64"]
+PROTOCOL = "protocol"  # what ``--set protocol.NAME=VALUE`` addresses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,27 +72,51 @@ def budget_of(name: BudgetName, kind: ProblemKind, shots: int) -> Budget:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Protocol:
-    """Where the authors' code departs from their text, and which of the two a run follows.
+class Protocol(Hyper):
+    """What the authors' code does otherwise than their text, and what the text leaves open.
+
+    The defaults are the text's; ``released`` is what the code does, and what it restores differs
+    by technique. Quirks of one technique or of the base-learner are hyperparameters of those.
+    """
+
+    replacement: bool = hp(
+        False, "an image may be drawn twice in an episode", when={"released": True}
+    )
+    normalisation: Normalisation = hp(
+        "transductive", "batch-norm of queries: by their own statistics, or by the support set's"
+    )
+    restores: Restores = hp(
+        "everything", "what the best validated state brings back before the test"
+    )
+    statistic: Literal["median", "mean", "trimmed"] = hp(
+        "median", "what tables say of several runs", when={"released": "trimmed"}
+    )
+
+
+def protocol_of(
+    name: ProtocolName, settings: Mapping[str, str], released_restores: Restores
+) -> tuple[str, Protocol]:
+    """Return a protocol and what to call it: its preset, with what was set otherwise.
 
     Args:
         name: The preset.
-        replacement: Whether an image may be drawn twice in an episode.
-        restores: What the best validated state brings back before the test: ``everything``, or
-            ``released``, what the authors' code does for the technique.
+        settings: What the user set, as texts.
+        released_restores: What the authors' code restores of the technique.
+
+    Raises:
+        MisuseError: A setting is unknown or out of range.
     """
-
-    name: ProtocolName
-    replacement: bool
-    restores: Literal["everything", "released"]
-
-
-PROTOCOLS: dict[ProtocolName, Protocol] = {
-    "corrected": Protocol(name="corrected", replacement=False, restores="everything"),
-    "released": Protocol(name="released", replacement=True, restores="released"),
-}
-CONV4_SETTINGS: dict[ProtocolName, dict[str, str]] = {"corrected": {}, "released": {"padding": "0"}}
-"""What a protocol sets of the image learner, where the user sets nothing else."""
+    released: tuple[Situation, ...] = ("released",) if name == "released" else ()
+    restores = {"restores": released_restores} if name == "released" else {}
+    preset = Protocol.parse(restores, situations=released, owner=PROTOCOL)
+    chosen = Protocol.parse({**restores, **settings}, situations=released, owner=PROTOCOL)
+    before = preset.values()
+    other = [
+        f"{key}={value_text(value)}"
+        for key, value in chosen.values().items()
+        if value != before[key]
+    ]
+    return ", ".join([name, *other]), chosen
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +134,7 @@ class RunSpec:
         queries: Query examples, per class in classification.
         seed: Decides the initial meta-parameters and the stream of training tasks; validation
             and test tasks are the same for every seed.
+        protocol_name: The preset that the protocol is, with what differs from it.
         protocol: The text's, or the released code's.
         budget: How many tasks.
         precision: Of the arithmetic.
@@ -123,6 +152,7 @@ class RunSpec:
     shots: int
     queries: int
     seed: int
+    protocol_name: str
     protocol: Protocol
     budget: Budget
     precision: Precision
@@ -138,12 +168,12 @@ class RunSpec:
     def record(self) -> dict[str, Any]:
         """Return the spec as the journal holds it; :meth:`from_record` is the inverse."""
         fields = asdict(self)
-        protocol, budget = fields.pop("protocol"), fields.pop("budget")
+        budget = fields.pop("budget")
         return {
             **fields,
             "eval_datasets": list(self.eval_datasets),
-            "protocol": protocol.pop("name"),
-            "protocol_settings": protocol,
+            "protocol": fields.pop("protocol_name"),
+            "protocol_settings": self.protocol.values(),
             "budget": budget.pop("name"),
             **budget,
         }
@@ -158,11 +188,12 @@ class RunSpec:
         fields = dict(record)
         numbers = ("train_tasks", "validation_tasks", "validate_every", "test_tasks")
         try:
-            protocol = Protocol(name=fields.pop("protocol"), **fields.pop("protocol_settings"))
+            protocol = Protocol.from_values(fields.pop("protocol_settings"), owner=PROTOCOL)
+            fields["protocol_name"] = fields.pop("protocol")
             budget = Budget(name=fields.pop("budget"), **{n: fields.pop(n) for n in numbers})
             fields["eval_datasets"] = tuple(fields["eval_datasets"])
             return cls(protocol=protocol, budget=budget, **fields)
-        except (TypeError, KeyError) as error:
+        except (TypeError, KeyError, MisuseError) as error:
             raise StoreError(
                 f"the spec of this run was written by another version of mlbench ({error});"
                 " start it anew with mlbench run"

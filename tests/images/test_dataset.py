@@ -60,6 +60,41 @@ def test_labels_follow_classes_and_shapes_are_those_of_the_contract() -> None:
         assert task.query.y.bincount().tolist() == [4, 4, 4]
 
 
+def test_the_order_of_queries_says_nothing_of_their_labels() -> None:
+    """Whoever counts which label stands at which place finds every one alike."""
+    labels = Numbered().draw(stream(), 0, 900, **CPU).query.y
+    assert len({tuple(row) for row in labels.tolist()}) > 850
+    shares = torch.stack([(labels == label).double().mean(0) for label in range(3)])
+    assert float((shares - 1 / 3).abs().max()) < 4 * (2 / 9 / 900) ** 0.5
+
+
+def test_a_flat_batch_holds_images_of_all_classes_with_their_place_in_the_split() -> None:
+    flat = stream(ways=None, shots=0, queries=10)
+    tasks = Numbered().draw(flat, 0, 60, **CPU)
+    assert tasks.support.x.shape == (60, 0, 3, 10, 8)
+    assert tasks.support.y.shape == (60, 0)
+    assert tasks.query.x.shape == (60, 10, 3, 10, 8)
+    pixels = (tasks.query.x[..., 0, 0] * 255).round()
+    assert torch.equal(pixels[:, :, 0], tasks.query.y.double())  # red is the class
+    counts = tasks.query.y.flatten().bincount()
+    expected = 600 * torch.tensor(SIZES) / sum(SIZES)
+    assert float(((counts - expected) ** 2 / expected).sum()) < 16  # χ² with 3 degrees of freedom
+    for batch in pixels[:, :, :2].tolist():
+        assert len(set(map(tuple, batch))) == 10
+
+
+def test_a_flat_batch_repeats_images_only_when_told_to() -> None:
+    flat = stream(ways=None, shots=0, queries=30, replacement=True)
+    pixels = (Numbered().draw(flat, 0, 1, **CPU).query.x[0, :, :2, 0, 0] * 255).round()
+    assert len(set(map(tuple, pixels.tolist()))) < 30
+
+
+def test_a_flat_batch_larger_than_the_split_is_refused() -> None:
+    with pytest.raises(MisuseError, match="has 34 train images, not 35; lower --set flat_batch"):
+        Numbered().check(stream(ways=None, shots=0, queries=35))
+    Numbered().check(stream(ways=None, shots=0, queries=34))
+
+
 def test_pixels_keep_their_place() -> None:
     x = Numbered().draw(stream(), 0, 1, **CPU).support.x[0, 0]
     assert torch.equal((x[2] * 255).round(), torch.arange(8.0).double().expand(10, 8))

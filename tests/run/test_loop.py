@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -12,15 +13,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from mlbench.contract import Batch, MetaStep, Parameters, TaskBatch
+from mlbench.contract import MetaStep, Parameters, Randomness, TaskBatch
 from mlbench.engines import Loop
-from mlbench.errors import PluginError
+from mlbench.errors import MisuseError, PluginError
 from mlbench.run import checkpoint
 from mlbench.run.device import Execution
 from mlbench.run.events import Episodes, Event, PhaseEnded, Validated
 from mlbench.run.loop import Run
 from mlbench.run.setup import Experiment, Request, prepare
-from mlbench.run.spec import PROTOCOLS
+from mlbench.run.spec import Protocol
 
 CPU = Execution(device="cpu", threads=1, engine="auto")
 SINE = Request(
@@ -130,8 +131,10 @@ def validated(monkeypatch: pytest.MonkeyPatch, scores: list[float], **request: A
     script = iter(scores)
     judge = run.judge
 
-    def scripted(predictions: Tensor, tasks: TaskBatch) -> tuple[list[float], list[float]]:
-        losses, found = judge(predictions, tasks)
+    def scripted(
+        predictions: Tensor, tasks: TaskBatch, outputs: int
+    ) -> tuple[list[float], list[float]]:
+        losses, found = judge(predictions, tasks, outputs)
         if tasks.task_count == 4:  # only validations have four tasks
             value = next(script)
             return [value] * 4, [value] * 4
@@ -192,9 +195,11 @@ def test_the_released_protocol_restores_turtles_theta_alone(
     assert torch.equal(selected["theta"], best["theta"])
     assert torch.equal(selected["alpha"], run.meta["alpha"])
     assert not torch.equal(selected["alpha"], best["alpha"])
-    corrected = replace(run.spec, protocol=PROTOCOLS["corrected"])
-    run.spec = corrected
+    run.spec = replace(run.spec, protocol=Protocol(restores="everything"))
     assert torch.equal(run.selected()["alpha"], best["alpha"])
+    run.spec = replace(run.spec, protocol=Protocol(restores="nothing"))
+    assert torch.equal(run.selected()["theta"], run.meta["theta"])
+    assert not torch.equal(run.meta["theta"], best["theta"])
 
 
 def test_training_lowers_the_loss() -> None:
@@ -212,8 +217,8 @@ def test_training_lowers_the_loss() -> None:
     assert after < 0.95 * before
 
 
-def broken(**methods: Any) -> Experiment:
-    experiment = prepare(SINE)
+def broken(request: Request = SINE, **methods: Any) -> Experiment:
+    experiment = prepare(request)
     algorithm = type("Broken", (experiment.algorithm_class,), methods)
     algorithm.__module__ = experiment.algorithm_class.__module__
     return replace(experiment, algorithm_class=algorithm)
@@ -223,11 +228,11 @@ def raises(*args: Any, **kwargs: Any) -> Any:
     raise ZeroDivisionError("division by zero")
 
 
-def wrong_shape(self: Any, meta: Parameters, support: Batch, query_x: Tensor) -> Tensor:
+def wrong_shape(self: Any, meta: Any, support: Any, query_x: Tensor, chance: Any) -> Tensor:
     return query_x[..., 0]
 
 
-def nothing_but_nan(self: Any, meta: Parameters, support: Batch, query_x: Tensor) -> Tensor:
+def nothing_but_nan(self: Any, meta: Any, support: Any, query_x: Tensor, chance: Any) -> Tensor:
     return torch.full_like(query_x, torch.nan)
 
 
@@ -249,11 +254,11 @@ def gradients(**found: Any) -> Any:
     return meta_step
 
 
-def infinite(self: Any, meta: Parameters, support: Batch, query_x: Tensor) -> Tensor:
+def infinite(self: Any, meta: Any, support: Any, query_x: Tensor, chance: Any) -> Tensor:
     return torch.full_like(query_x, torch.inf)
 
 
-def finite_once_a_batch(self: Any, meta: Parameters, support: Batch, query_x: Tensor) -> Tensor:
+def one_task_is_nan(self: Any, meta: Any, support: Any, query_x: Tensor, chance: Any) -> Tensor:
     predictions = torch.zeros_like(query_x)
     predictions[0] = torch.nan
     return predictions
@@ -270,15 +275,11 @@ def finite_once_a_batch(self: Any, meta: Parameters, support: Batch, query_x: Te
         ({"meta_step": gradients(theta=torch.zeros(25).double())}, r"is torch.float64, not a"),
         ({"meta_batch": 0}, r"maml has a meta-batch of 0 tasks"),
         ({"predict": lambda *_: None}, r"maml predicts NoneType where"),
-        ({"predict": infinite}, r"no finite validation loss after 0 training tasks"),
-        ({"predict": finite_once_a_batch}, r"no validation whose mean score is finite"),
         ({"predict": raises}, r"Broken of .*maml\.py cannot predict: ZeroDivisionError: division"),
         ({"meta_step": raises}, r"cannot take a meta-step: ZeroDivisionError"),
         ({"initialise": raises}, r"cannot draw its initial meta-parameters: ZeroDivisionError"),
         ({"optimiser": raises}, r"cannot make its optimiser: ZeroDivisionError"),
         ({"predict": wrong_shape}, r"shape \(4, 6\) where .* = \(4, 6, 1\) is due"),
-        ({"predict": nothing_but_nan}, r"no finite validation loss after 0 training tasks"),
-        ({"meta_step": nan_gradient}, r"diverged: .* not finite before training task 2"),
     ],
 )
 def test_a_plugin_that_misbehaves_is_named(methods: dict[str, Any], message: str) -> None:
@@ -286,17 +287,147 @@ def test_a_plugin_that_misbehaves_is_named(methods: dict[str, Any], message: str
         list(Run(broken(**methods), CPU).events())
 
 
-def test_a_diverging_step_is_recorded_and_stops_the_run_also_when_it_is_resumed() -> None:
-    run = Run(broken(meta_step=nan_gradient), CPU)
-    before = run.meta["theta"].detach().clone()
-    events: list[Event] = []
-    with pytest.raises(PluginError, match="diverged"):
-        events.extend(run.events())
-    assert torch.equal(run.meta["theta"], before)
-    assert isinstance(events[-1], Episodes)
-    assert run.progress.step == 0
-    with pytest.raises(PluginError, match="diverged"):
-        list(Run(run.experiment, CPU, run.state()).events())
+@pytest.mark.parametrize(
+    ("predict", "reason", "validations"),
+    [
+        (nothing_but_nan, "has no finite validation loss after 2 meta-updates, at training", 2),
+        (infinite, "has no finite validation loss after 2 meta-updates, at training task 4", 2),
+        (one_task_is_nan, "has no validation whose mean score is finite after 4 meta-updates", 4),
+    ],
+)
+def test_a_run_that_never_validates_diverges_and_has_nothing_to_test(
+    predict: Any, reason: str, validations: int
+) -> None:
+    run = Run(broken(predict=predict), CPU)
+    events = list(run.events())
+    assert reason in (run.progress.diverged or "")
+    found = [event for event in events if isinstance(event, Validated)]
+    assert len(found) == validations
+    assert not any(event.best for event in found)
+    assert run.progress.tested == {}
+    last = [event for event in events if isinstance(event, PhaseEnded)]
+    assert [event.phase for event in last] == ["train", "validation"]
+
+
+def nan_from(first: int) -> Any:
+    """Return a meta_step whose gradients are NaN from its ``first`` call on."""
+    maml = prepare(SINE).algorithm_class
+    calls = iter(range(10**6))
+
+    def meta_step(self: Any, meta: Parameters, tasks: TaskBatch) -> Any:
+        return (nan_gradient if next(calls) >= first else maml.meta_step)(self, meta, tasks)
+
+    return meta_step
+
+
+def test_a_step_that_is_not_finite_is_recorded_and_skipped() -> None:
+    run = Run(broken(meta_step=nan_from(2)), CPU)
+    events = list(run.events())
+    losses = [
+        loss for e in events if isinstance(e, Episodes) and e.phase == "train" for loss in e.losses
+    ]
+    assert len(losses) == 7
+    assert [math.isnan(loss) for loss in losses] == [False] * 4 + [True] * 3
+    assert run.progress.step == 2
+    assert all(bool(value.isfinite().all()) for value in run.meta.values())
+    assert run.progress.diverged is None
+    assert list(run.progress.tested) == ["sine"]
+
+
+def test_training_that_is_never_finite_again_stops_early_and_tests_the_best(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mlbench.run.loop.PATIENCE", 2)
+    long = replace(SINE, train_tasks=1_000)
+    run = Run(broken(long, meta_step=nan_from(3)), CPU)
+    events = list(run.events())
+    assert run.progress.tasks == 2 * (3 + 2)
+    assert run.progress.diverged == (
+        "maml had no finite meta-gradient for 2 meta-steps after 3 meta-updates, at training task"
+        " 10; lower its learning rates or its steps with --set"
+    )
+    assert len(run.progress.tested["sine"][0]) == 5
+    assert [e.tasks for e in events if isinstance(e, Validated)] == [0, 4, 6, 10]
+
+
+def test_a_run_that_diverges_is_resumed_after_any_event_to_the_same_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mlbench.run.loop.PATIENCE", 2)
+    experiment = broken(replace(SINE, train_tasks=50), meta_step=nan_gradient)
+    whole = Run(experiment, CPU)
+    events = timeless(list(whole.events()))
+    for stop in range(len(events)):
+        first = Run(experiment, CPU)
+        before = list(islice(first.events(), stop))
+        second = Run(experiment, CPU, first.state())
+        assert repr(timeless(before + list(second.events()))) == repr(events)  # NaN equals NaN
+        assert second.progress.diverged == whole.progress.diverged is not None
+
+
+MAML: Any = prepare(SINE).algorithm_class
+
+
+def with_a_count(self: Any, generator: torch.Generator) -> Parameters:
+    return {**MAML.initialise(self, generator), "seen": torch.zeros(1)}
+
+
+def counting(self: Any, meta: Parameters, tasks: TaskBatch) -> MetaStep:
+    taught: MetaStep = MAML.meta_step(self, {"theta": meta["theta"]}, tasks)
+    return taught._replace(averages={"seen": meta["seen"] + tasks.task_count})
+
+
+def test_averages_are_set_and_not_descended_and_survive_a_checkpoint(tmp_path: Path) -> None:
+    experiment = broken(initialise=with_a_count, meta_step=counting)
+    run = Run(experiment, CPU)
+    events = run.events()
+    list(islice(events, 4))
+    checkpoint.save(tmp_path / "state", experiment.spec.hash, run.state())
+    list(events)
+    assert run.meta["seen"].item() == 7
+    again = Run(experiment, CPU, checkpoint.load(tmp_path / "state", experiment.spec.hash))
+    list(again.events())
+    assert again.meta["seen"].item() == 7
+    plain = Run(prepare(SINE), CPU)
+    list(plain.events())
+    assert torch.equal(plain.meta["theta"], run.meta["theta"])
+
+
+def test_what_is_left_to_chance_depends_on_task_and_seed_alone() -> None:
+    found: dict[tuple[str, int], list[Tensor]] = {}
+
+    def predict(self: Any, meta: Any, support: Any, query_x: Tensor, chance: Randomness) -> Tensor:
+        numbers = chance.uniform(2, 3, like=query_x)
+        assert torch.equal(numbers, chance.uniform(2, 3, like=query_x))
+        found.setdefault((str(len(query_x)), self.problem_seed), []).append(numbers)
+        return torch.zeros_like(query_x)
+
+    for seed in (0, 1):
+        run = Run(broken(replace(SINE, seed=seed), predict=predict, problem_seed=seed), CPU)
+        list(run.events())
+    validations, tests = found["4", 0], found["5", 0]
+    assert all(torch.equal(numbers, validations[0]) for numbers in validations)
+    assert not torch.equal(found["4", 1][0], validations[0])
+    assert not torch.equal(tests[0][:4], validations[0])
+    assert tests[0].shape == (5, 2, 3)
+    assert tests[0].unique().numel() == 30
+
+
+def test_a_technique_without_training_is_validated_once_and_tested() -> None:
+    run = Run(broken(training="none", meta_step=raises), CPU)
+    phases = [e.phase for e in run.events() if isinstance(e, Episodes)]
+    assert phases == ["validation", "test"]
+    assert run.progress.tasks == 0
+    assert run.experiment.train_tasks == 0
+
+
+def test_a_technique_without_theta_cannot_restore_theta_alone() -> None:
+    experiment = broken(
+        replace(SINE, settings={**SINE.settings, "protocol.restores": "theta"}),
+        initialise=lambda self, generator: {"phi": torch.zeros(1)},
+    )
+    with pytest.raises(MisuseError, match=r"has no θ .* it has phi; --set protocol.restores="):
+        Run(experiment, CPU)
 
 
 def test_engines_are_chosen_by_learner_and_device() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from mlbench.errors import MisuseError
 from mlbench.run.setup import Request, prepare
-from mlbench.run.spec import PROTOCOLS, ProtocolName, RunSpec, budget_of
+from mlbench.run.spec import Protocol, ProtocolName, RunSpec, budget_of
 
 SINE = prepare(Request(algorithm="maml", train="sine", budget="smoke")).spec
 
@@ -27,7 +27,9 @@ def test_a_spec_survives_json() -> None:
         {"shots": 10},
         {"queries": 10},
         {"seed": 1},
-        {"protocol": PROTOCOLS["released"]},
+        {"protocol": Protocol(replacement=True)},
+        {"protocol": Protocol(normalisation="inductive")},
+        {"protocol": Protocol(restores="theta")},
         {"budget": SINE.budget.with_numbers(train_tasks=7)},
         {"budget": SINE.budget.with_numbers(test_tasks=7)},
         {"precision": "float64"},
@@ -77,6 +79,62 @@ def test_the_protocol_decides_the_padding_unless_the_user_does(
     large = {"shapes.image_size": "64", "shapes.images_per_class": "21"}
     asked = Request(algorithm="maml", train="shapes", protocol=protocol, settings=large | settings)
     assert prepare(asked).spec.learner["padding"] == padding
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "protocol", "settings", "name", "expected"),
+    [
+        ("maml", "corrected", {}, "corrected", Protocol()),
+        (
+            "maml",
+            "released",
+            {},
+            "released",
+            Protocol(replacement=True, statistic="trimmed"),
+        ),
+        (
+            "turtle",
+            "released",
+            {},
+            "released",
+            Protocol(replacement=True, restores="theta", statistic="trimmed"),
+        ),
+        (
+            "turtle",
+            "released",
+            {"protocol.restores": "nothing"},
+            "released, restores=nothing",
+            Protocol(replacement=True, restores="nothing", statistic="trimmed"),
+        ),
+        (
+            "maml",
+            "corrected",
+            {"protocol.replacement": "true", "protocol.normalisation": "inductive"},
+            "corrected, replacement=true, normalisation=inductive",
+            Protocol(replacement=True, normalisation="inductive"),
+        ),
+        ("maml", "corrected", {"protocol.replacement": "false"}, "corrected", Protocol()),
+    ],
+)
+def test_a_protocol_is_a_preset_whose_settings_can_each_be_set_alone(
+    algorithm: str,
+    protocol: ProtocolName,
+    settings: dict[str, str],
+    name: str,
+    expected: Protocol,
+) -> None:
+    asked = Request(algorithm=algorithm, train="sine", protocol=protocol, settings=settings)
+    spec = prepare(asked).spec
+    assert (spec.protocol_name, spec.protocol) == (name, expected)
+    assert RunSpec.from_record(json.loads(json.dumps(spec.record()))) == spec
+
+
+def test_an_unknown_setting_of_the_protocol_is_refused() -> None:
+    asked = Request(algorithm="maml", train="sine", settings={"protocol.padding": "0"})
+    with pytest.raises(
+        MisuseError, match=r"protocol has no hyperparameter 'padding'; there are: r"
+    ):
+        prepare(asked)
 
 
 @pytest.mark.parametrize(
