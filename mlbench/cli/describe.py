@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from mlbench.contract import Algorithm, Dataset
 
 LABELS = ("paper", "solves", "source", "kind", "queries", "files", "data")
+SETTINGS = ("learner", "protocol")
+"""What may be described besides plugins: whose settings ``--set`` takes as ``learner.NAME``."""
 
 
 class AnyPluginName(click.ParamType[str]):
@@ -38,7 +40,7 @@ class AnyPluginName(click.ParamType[str]):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """Offer the plugins of both kinds whose names begin as typed."""
-        names = sorted({name for kind in KINDS for name in find_plugins(kind)})
+        names = sorted({*SETTINGS, *(name for kind in KINDS for name in find_plugins(kind))})
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
@@ -47,7 +49,7 @@ class AnyPluginName(click.ParamType[str]):
 @click.option("--kind", type=click.Choice(KINDS), help="Where both have a NAME: which one.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(name: str, kind: Kind | None, as_json: bool) -> None:
-    r"""Describe the algorithm or the dataset NAME.
+    r"""Describe the algorithm or the dataset NAME, or the settings of learner or protocol.
 
     Shows where it comes from, its hyperparameters with their defaults, and the file it lies in.
 
@@ -55,14 +57,17 @@ def command(name: str, kind: Kind | None, as_json: bool) -> None:
     Examples:
       mlbench describe turtle
       mlbench describe mini
+      mlbench describe protocol
     """
-    kinds = kinds_of(name, (kind,) if kind else KINDS)
-    described = [
-        describe_algorithm(load_algorithm(name))
-        if each == "algorithms"
-        else describe_dataset(load_dataset(name))
-        for each in kinds
-    ]
+    if name in SETTINGS and kind is None:
+        described = describe_settings(name)
+    else:
+        described = [
+            describe_algorithm(load_algorithm(name))
+            if each == "algorithms"
+            else describe_dataset(load_dataset(name))
+            for each in kinds_of(name, (kind,) if kind else KINDS)
+        ]
     if as_json:
         click.echo(json.dumps(described, indent=2, ensure_ascii=False))
         return
@@ -112,6 +117,28 @@ def describe_dataset(cls: type[Dataset]) -> dict[str, Any]:
     }
 
 
+def describe_settings(name: str) -> list[dict[str, Any]]:
+    """Return what can be set of the base-learners, or of the protocol."""
+    from mlbench.learners import MLP, Conv4
+    from mlbench.run.spec import Protocol
+
+    owners: dict[str, tuple[type, type[Hyper]]] = (
+        {"protocol": (Protocol, Protocol)}
+        if name == "protocol"
+        else {"learner of images": (Conv4, Conv4.Options), "learner of waves": (MLP, MLP.Options)}
+    )
+    return [
+        {
+            "name": title,
+            "what": "settings",
+            "scope": name,
+            "documentation": inspect.cleandoc(owner.__doc__ or ""),
+            "hyperparameters": hyperparameters(options),
+        }
+        for title, (owner, options) in owners.items()
+    ]
+
+
 def documentation(cls: type) -> str:
     """Return the docstring of a plugin's file, else that of its class."""
     module = inspect.getmodule(cls)
@@ -153,6 +180,10 @@ def print_described(described: dict[str, Any]) -> None:
             click.echo(f"{label:<8} {cell_text(described[label])}")
     rows = described["hyperparameters"]
     if rows:
-        scope = "" if described["what"] == "algorithm" else f"{described['name']}."
+        scope = (
+            ""
+            if described["what"] == "algorithm"
+            else f"{described.get('scope', described['name'])}."
+        )
         click.echo(f"\nHyperparameters, set by --set {scope}NAME=VALUE:\n")
         print_rows(rows, list(rows[0]))
