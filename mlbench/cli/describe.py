@@ -98,6 +98,7 @@ def describe_algorithm(cls: type[Algorithm]) -> dict[str, Any]:
         "paper": cls.paper,
         "solves": list(cls.kinds),
         "files": list(plugin_hashes(cls)),
+        "set_by": "NAME=VALUE",
         "hyperparameters": hyperparameters(cls.Hyper),
     }
 
@@ -113,6 +114,7 @@ def describe_dataset(cls: type[Dataset]) -> dict[str, Any]:
         "queries": cls.default_queries,
         "files": list(plugin_hashes(cls)),
         "data": data_state(cls),
+        "set_by": f"{cls.name}.NAME=VALUE",
         "hyperparameters": hyperparameters(cls.Options),
     }
 
@@ -122,17 +124,18 @@ def describe_settings(name: str) -> list[dict[str, Any]]:
     from mlbench.learners import MLP, Conv4
     from mlbench.run.spec import Protocol
 
-    owners: dict[str, tuple[type, type[Hyper]]] = (
-        {"protocol": (Protocol, Protocol)}
-        if name == "protocol"
-        else {"learner of images": (Conv4, Conv4.Options), "learner of waves": (MLP, MLP.Options)}
-    )
+    owners: dict[str, tuple[type, type[Hyper]]] = {
+        "learner of images": (Conv4, Conv4.Options),
+        "learner of regression": (MLP, MLP.Options),
+    }
+    if name == "protocol":
+        owners = {"protocol": (Protocol, Protocol)}
     return [
         {
             "name": title,
             "what": "settings",
-            "scope": name,
             "documentation": inspect.cleandoc(owner.__doc__ or ""),
+            "set_by": f"{name}.NAME=VALUE",
             "hyperparameters": hyperparameters(options),
         }
         for title, (owner, options) in owners.items()
@@ -180,10 +183,5 @@ def print_described(described: dict[str, Any]) -> None:
             click.echo(f"{label:<8} {cell_text(described[label])}")
     rows = described["hyperparameters"]
     if rows:
-        scope = (
-            ""
-            if described["what"] == "algorithm"
-            else f"{described.get('scope', described['name'])}."
-        )
-        click.echo(f"\nHyperparameters, set by --set {scope}NAME=VALUE:\n")
+        click.echo(f"\nHyperparameters, set by --set {described['set_by']}:\n")
         print_rows(rows, list(rows[0]))

@@ -55,6 +55,22 @@ def test_defaults_that_differ_by_situation_are_shown() -> None:
     assert rows["inner_lr"]["1-shot"] == rows["inner_lr"]["default"]
 
 
+def test_the_protocol_shows_both_presets_and_how_to_set_one_of_its_settings() -> None:
+    (described,) = json.loads(invoke("protocol", "--json").stdout)
+    rows = {row["name"]: (row["default"], row["released"]) for row in described["hyperparameters"]}
+    assert rows["replacement"] == ("false", "true")
+    assert rows["statistic"] == ("median", "trimmed")
+    assert "--set protocol.NAME=VALUE" in invoke("protocol").stdout
+
+
+def test_the_learners_of_images_and_of_regression_are_described() -> None:
+    images, regression = json.loads(invoke("learner", "--json").stdout)
+    assert images["set_by"] == regression["set_by"] == "learner.NAME=VALUE"
+    rows = {row["name"]: row for row in images["hyperparameters"]}
+    assert (rows["padding"]["default"], rows["padding"]["released"]) == ("1", "0")
+    assert [row["name"] for row in regression["hyperparameters"]] == ["hidden"]
+
+
 def test_the_text_names_paper_file_and_how_to_set() -> None:
     text = invoke("fo_maml").stdout
     assert text.startswith("fo_maml (algorithm)\n\nFirst-order MAML")
