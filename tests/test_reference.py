@@ -30,24 +30,40 @@ def test_every_tensor_equals_that_of_the_authors(path: Path, engine: str) -> Non
     }
     assert [each for each in found if not each.passed] == []
     assert max(each.relative for each in found) < 1e-13  # not merely within tolerance
+    assert max(each.absolute for each in found) < 1e-13
+
+
+def test_the_memory_of_the_lstm_and_its_divided_gradient_are_compared() -> None:
+    (path,) = (path for path in VECTORS if path.stem == "sine_lstm_fo_T3_proc")
+    groups = {each.group for each in deviations(Reference.read(path), ENGINES["loop"]())}
+    compared = ("scaled_grad", "metainput", "lstm_h", "lstm_c", "f_pre", "i_pre")
+    assert groups >= {f"step{t}_{name}" for t in range(3) for name in compared}
+    assert {
+        f"metagrad_raw/{gate}_gate.{part}"
+        for gate in ("forget", "input")
+        for part in ("weight", "bias")
+    } <= groups
 
 
 @pytest.mark.parametrize(
-    ("config", "group"),
+    ("vectors", "config", "group"),
     [
-        ({"base_lr": 0.0100000001}, "step0_weights"),
-        ({"second_order": False}, "metagrad_raw/theta"),
-        ({"grad_clip": 0.1}, "metagrad_clipped/theta"),
-        ({"meta_batch_size": 1}, "after_traj/theta"),
+        ("sine_maml_so_T3", {"base_lr": 0.0100000001}, "step0_weights"),
+        ("sine_maml_so_T3", {"second_order": False}, "metagrad_raw/theta"),
+        ("sine_maml_so_T3", {"grad_clip": 0.1}, "metagrad_clipped/theta"),
+        ("sine_maml_so_T3", {"meta_batch_size": 1}, "after_traj/theta"),
+        ("sine_lstm_so_T3_raw", {"second_order": False}, "metagrad_raw/theta"),
+        ("sine_lstm_so_T3_raw", {"grad_clip": 0.2500001}, "metagrad_clipped/input_gate.bias"),
     ],
 )
 def test_a_wrong_setting_is_found_out(
+    vectors: str,
     config: dict[str, object],
     group: str,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    (path,) = (path for path in VECTORS if path.stem == "sine_maml_so_T3")
+    (path,) = (path for path in VECTORS if path.stem == vectors)
     with np.load(path) as file:
         arrays = dict(file)
     arrays["config_json"] = np.array(json.dumps(json.loads(str(arrays["config_json"])) | config))
