@@ -44,6 +44,7 @@ __all__ = [
 
 BASES: dict[Kind, str] = {"algorithms": "Algorithm", "datasets": "Dataset"}
 NOUNS: dict[Kind, str] = {"algorithms": "algorithm", "datasets": "dataset"}
+RESERVED = ("algorithm", "learner", "protocol")  # whose settings are named as a data set's are
 REQUIRED: dict[Kind, tuple[str, ...]] = {
     "algorithms": ("paper",),
     "datasets": ("source", "kind", "default_queries"),
@@ -250,6 +251,8 @@ def _check(plugin: Plugin, cls: Any) -> None:
         raise _unusable(plugin, f'class {cls.__name__} must say name = "{plugin.name}"')
     if missing := sorted(getattr(cls, "__abstractmethods__", ())):
         raise _unusable(plugin, f"class {cls.__name__} must define {', '.join(missing)}")
+    if plugin.name in RESERVED:
+        raise _unusable(plugin, f"--set {plugin.name}.NAME means something else; rename it")
     if missing := [word for word in REQUIRED[plugin.kind] if not hasattr(cls, word)]:
         raise _unusable(plugin, f"class {cls.__name__} must say {', '.join(missing)}")
     hyper = getattr(cls, "Hyper" if plugin.kind == "algorithms" else "Options")

@@ -236,6 +236,13 @@ def test_a_broken_plugin_is_refused_in_one_line(here: Path, text: str, reason: s
     assert load_algorithm("maml").name == "maml"
 
 
+@pytest.mark.parametrize("name", registry.RESERVED)
+def test_names_whose_settings_mean_something_else_are_refused(here: Path, name: str) -> None:
+    drop(here / "algorithms", name, MINE.replace("mine", name))
+    with pytest.raises(PluginError, match=f"--set {name}.NAME means something else; rename it"):
+        load_algorithm(name)
+
+
 def test_faults_that_show_without_importing_are_known_at_once(here: Path) -> None:
     drop(here / "algorithms", "mine", "def broken(:")
     drop(here / "algorithms", "my-own", MINE)

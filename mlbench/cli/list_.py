@@ -23,6 +23,7 @@ RUN_COLUMNS = (
     "seed",
     "protocol",
     "budget",
+    "settings",
     "status",
     "tasks_trained",
     "started",
@@ -39,7 +40,8 @@ RUN_COLUMNS = (
 def command(what: str, names: bool, form: Form, database: Path) -> None:
     r"""List the algorithms, the datasets or the runs that there are.
 
-    A plugin that cannot be used is listed with the reason.
+    A plugin that cannot be used is listed with the reason, and so is a run that failed or
+    diverged. Settings are those in which runs of one technique and task differ.
 
     \b
     Examples:
@@ -53,15 +55,18 @@ def command(what: str, names: bool, form: Form, database: Path) -> None:
 
 
 def print_runs(database: Path, form: Form, *, names: bool) -> None:
-    """Print the runs of a database, the latest first."""
+    """Print the runs of a database, the oldest first."""
+    from mlbench.stats.settings import run_differences
     from mlbench.store.paths import StorePaths
-    from mlbench.store.queries import list_runs
+    from mlbench.store.queries import hyperparameters, list_runs
 
-    runs = list_runs(StorePaths(database))
+    paths = StorePaths(database)
+    runs = list_runs(paths)
     if names:
         print_names(runs["run_id"])
-    else:
-        print_rows(runs.iter_rows(named=True), RUN_COLUMNS, form)
+        return
+    runs = runs.with_columns(run_differences(runs, hyperparameters(paths)))
+    print_rows(runs.iter_rows(named=True), RUN_COLUMNS, form)
 
 
 def print_plugins(kind: Kind, form: Form, *, names: bool) -> None:

@@ -13,7 +13,7 @@ from mlbench.store.paths import StorePaths
 
 if TYPE_CHECKING:
     from mlbench.session.launch import Launched
-    from mlbench.session.outcome import Result
+    from mlbench.session.outcome import Outcome, Result
 
 
 def report(launched: Launched, database: Path, *, as_json: bool) -> None:
@@ -25,18 +25,12 @@ def report(launched: Launched, database: Path, *, as_json: bool) -> None:
         values = {"run_id": launched.run_id, "spec_hash": spec.hash, "spec": spec.record()}
         click.echo(json.dumps({**values, **outcome.values()}, allow_nan=False))
         return
-    heading = "accuracy" if spec.kind == "classification" else "MSE"
-    rows = [
-        {
-            "tested on": result.eval_dataset,
-            heading: score_text(result, spec.kind),
-            "episodes": result.episodes,
-            "seconds": f"{outcome.seconds('test', result.eval_dataset):.1f}",
-        }
-        for result in outcome.results
-    ]
-    click.echo(f"{launched.run_id}: mean over test episodes ± 95 % interval")
-    print_rows(rows, tuple(rows[0]))
+    if outcome.results:
+        print_results(launched.run_id, outcome, spec.kind)
+    if outcome.diverged:
+        click.echo(f"{launched.run_id} diverged: {outcome.diverged}")
+    if not outcome.results:
+        click.echo("No validation had a finite mean score, so there was nothing to test.")
     phases = ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in outcome.totals().items())
     click.echo(f"Time: {phases}")
     for result in outcome.results:
@@ -48,6 +42,22 @@ def report(launched: Launched, database: Path, *, as_json: bool) -> None:
         if result.nan_episodes:
             click.echo(f"{result.eval_dataset}: {result.nan_episodes} episodes are NaN")
     click.echo(f"Next: mlbench table{StorePaths(database).option}", err=True)
+
+
+def print_results(run_id: str, outcome: Outcome, kind: str) -> None:
+    """Print a row per data set that was tested on."""
+    heading = "accuracy" if kind == "classification" else "MSE"
+    rows = [
+        {
+            "tested on": result.eval_dataset,
+            heading: score_text(result, kind),
+            "episodes": result.episodes,
+            "seconds": f"{outcome.seconds('test', result.eval_dataset):.1f}",
+        }
+        for result in outcome.results
+    ]
+    click.echo(f"{run_id}: mean over test episodes ± 95 % interval")
+    print_rows(rows, tuple(rows[0]))
 
 
 def score_text(result: Result, kind: str) -> str:

@@ -38,10 +38,13 @@ def opening(experiment: Experiment, run_id: str, progress: Progress) -> str:
     data = " → ".join((spec.train_dataset, ", ".join(spec.test_datasets)))
     task = f"{spec.shots}-shot" if spec.ways is None else f"{spec.ways}-way {spec.shots}-shot"
     size = experiment.problem.learner.size
+    tasks = (
+        f" of {experiment.train_tasks} tasks" if experiment.train_tasks else ", no meta-training"
+    )
     going_on = f", going on at task {progress.tasks}" if progress.position else ""
     return (
         f"{run_id}: {spec.algorithm}, {data}, {task}, seed {spec.seed}, {spec.budget.name}"
-        f" budget of {spec.budget.train_tasks} tasks, {size} weights{going_on}"
+        f" budget{tasks}, {size} weights{going_on}"
     )
 
 
@@ -56,7 +59,12 @@ class Counter:
     """Counts the tasks of the phase under way."""
 
     def __init__(self, experiment: Experiment) -> None:
-        self.spec = experiment.spec
+        budget = experiment.spec.budget
+        self.totals = {
+            "train": experiment.train_tasks,
+            "validation": budget.validation_tasks,
+            "test": budget.test_tasks,
+        }
         self.phase = ""
         self.began = self.latest = monotonic()
         self.first = 0
@@ -75,12 +83,7 @@ class Counter:
         if begins:
             # what this event tells of took place since the one before it
             self.phase, self.began, self.first = name, before, event.first
-            budget = self.spec.budget
-            self.total = {
-                "train": budget.train_tasks,
-                "validation": budget.validation_tasks,
-                "test": budget.test_tasks,
-            }[event.phase]
+            self.total = self.totals[event.phase]
         self.done = event.first + len(event.losses)
         return begins
 
@@ -91,13 +94,14 @@ class Counter:
 
 
 class LineObserver:
-    """A line at the start, at each validation and every half minute."""
+    """A line at the start, at each validation, where it diverges, and every half minute."""
 
     def begin(self, experiment: Experiment, run_id: str, progress: Progress) -> None:
         """Say what runs."""
         click.echo(opening(experiment, run_id, progress), err=True)
         self.kind = experiment.spec.kind
         self.counter = Counter(experiment)
+        self.diverged = progress.diverged is not None
         self.told = monotonic()
 
     def see(self, event: Event, progress: Progress) -> None:
@@ -106,24 +110,26 @@ class LineObserver:
 
         counter = self.counter
         counter.see(event)
+        lines = []
         if isinstance(event, Validated):
             mark = "  best so far" if event.best else ""
-            click.echo(
-                f"  task {event.tasks}: validation {score_text(self.kind, event.score)}{mark}",
-                err=True,
+            lines.append(
+                f"task {event.tasks}: validation {score_text(self.kind, event.score)}{mark}"
             )
         elif isinstance(event, PhaseEnded) and event.phase == "test":
-            click.echo(f"  tested on {event.eval_dataset} in {event.seconds:.1f} s", err=True)
+            lines.append(f"tested on {event.eval_dataset} in {event.seconds:.1f} s")
         elif isinstance(event, Episodes) and monotonic() - self.told > LINE_SECONDS:
             left = (counter.total - counter.done) / counter.rate
-            click.echo(
-                f"  {counter.phase}: {counter.done}/{counter.total} tasks,"
-                f" {counter.rate:.1f} tasks/s, {left:.0f} s left",
-                err=True,
+            lines.append(
+                f"{counter.phase}: {counter.done}/{counter.total} tasks,"
+                f" {counter.rate:.1f} tasks/s, {left:.0f} s left"
             )
-        else:
-            return
-        self.told = monotonic()
+        if progress.diverged and not self.diverged:
+            self.diverged = True
+            lines.append(f"task {progress.tasks}: diverged, training ends here")
+        for line in lines:
+            click.echo(f"  {line}", err=True)
+            self.told = monotonic()
 
     def end(self) -> None:
         """Say nothing more."""
@@ -140,6 +146,7 @@ class BarObserver:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bars
+        from rich.table import Column
 
         click.echo(opening(experiment, run_id, progress), err=True)
         self.kind = experiment.spec.kind
@@ -148,9 +155,10 @@ class BarObserver:
         self.bars = Bars(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
-            MofNCompleteColumn(),
+            # without room, it is the bar that gets shorter, and not the numbers
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
             TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
+            TimeRemainingColumn(table_column=Column(no_wrap=True)),
             TextColumn("{task.fields[validation]}"),
             console=Console(stderr=True),
             transient=True,
@@ -176,12 +184,13 @@ class BarObserver:
             )
         if isinstance(event, Validated):
             self.validation = f"validation {score_text(self.kind, event.score)}"
+        diverged = "diverged" if progress.diverged else ""
         if self.task is not None:
             self.bars.update(
                 self.task,
                 completed=counter.done,
                 rate=f"{counter.rate:.1f} tasks/s",
-                validation=self.validation,
+                validation=", ".join(filter(None, (diverged, self.validation))),
             )
 
     def end(self) -> None:

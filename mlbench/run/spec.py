@@ -168,11 +168,12 @@ class RunSpec:
     def record(self) -> dict[str, Any]:
         """Return the spec as the journal holds it; :meth:`from_record` is the inverse."""
         fields = asdict(self)
+        protocol_name = fields.pop("protocol_name")
         budget = fields.pop("budget")
         return {
             **fields,
             "eval_datasets": list(self.eval_datasets),
-            "protocol": fields.pop("protocol_name"),
+            "protocol": protocol_name,
             "protocol_settings": self.protocol.values(),
             "budget": budget.pop("name"),
             **budget,

@@ -21,7 +21,7 @@ from mlbench.session.signals import StopRequest
 from mlbench.store.journal import Journal, attempts_of
 from mlbench.store.liveness import RunLock
 from mlbench.store.paths import StorePaths
-from mlbench.store.records import Record
+from mlbench.store.records import FinalStatus, Record
 
 CHECKPOINT_SECONDS = 20.0  # between two checkpoints, besides those at validations
 FLUSH_SECONDS = 0.5  # an episode waits no longer than this, or one event, for the journal
@@ -75,7 +75,7 @@ class Ended:
 
     Args:
         progress: Where the run got to.
-        finished: Whether that is its end.
+        finished: Whether that is its end, reached or diverged; there is nothing to go on with.
         exit_code: 128 plus the signal when one came, else 0.
     """
 
@@ -186,7 +186,8 @@ class Attempt:
             if stop.signal:
                 journal.append([status("interrupted", progress.position, progress.tasks)])
                 return Ended(progress, finished=False, exit_code=stop.exit_code)
-        journal.append([status("finished", progress.position, progress.tasks)])
+        final: FinalStatus = "diverged" if progress.diverged else "finished"
+        journal.append([status(final, progress.position, progress.tasks, progress.diverged)])
         journal.sync()
         return Ended(progress, finished=True, exit_code=stop.exit_code)
 

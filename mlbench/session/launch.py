@@ -14,6 +14,7 @@ from mlbench.session.drive import Attempt, Observer, refuse
 from mlbench.session.outcome import Outcome, outcome_of_progress, outcome_of_store
 from mlbench.store.ingest import refresh
 from mlbench.store.journal import (
+    RunState,
     attempts_of,
     journals_by_run,
     journals_of,
@@ -23,7 +24,7 @@ from mlbench.store.journal import (
 from mlbench.store.liveness import RunLock
 from mlbench.store.paths import StorePaths
 from mlbench.store.queries import find_run
-from mlbench.store.records import Started
+from mlbench.store.records import CONCLUSIVE, Started
 
 INGEST_PATIENCE = 2.0  # seconds that a run waits for the database when it ends
 
@@ -56,7 +57,7 @@ def launch(
     *,
     again: bool = False,
 ) -> Launched:
-    """Run a spec, unless it is finished; go on with it, where it was interrupted.
+    """Run a spec, unless it finished or diverged; go on with it, where it was interrupted.
 
     Raises:
         MlbenchError: It failed, or cannot be run.
@@ -66,11 +67,11 @@ def launch(
     if known is None or again:
         return drive(Attempt(experiment, execution, paths, fresh_id(paths, spec)), observer, tell)
     changed = changed_files(experiment, paths, known.run_id)
-    if known.status == "finished":
-        tell(f"{known.run_id} has this very spec and is finished; --again runs it once more.")
+    if known.status in CONCLUSIVE:
+        tell(f"{known.run_id} has this very spec and {ended(known)}; --again runs it once more.")
         if changed:
             tell(f"Changed since: {', '.join(changed)}. --again runs what is there.")
-        return Launched(known.run_id, spec, stored_outcome(paths, known.run_id))
+        return Launched(known.run_id, spec, stored_outcome(paths, known))
     if known.status != "running":
         tell(f"{known.run_id} {known.status} before{f': {known.error}' if known.error else '.'}")
     if changed:
@@ -88,7 +89,7 @@ def resume(
     device: str | None = None,
     threads: int | None = None,
 ) -> Launched:
-    """Go on with a run, on what it began on unless told otherwise; show it if it is finished.
+    """Go on with a run, on what it began on unless told otherwise; show it if it has its result.
 
     Raises:
         MlbenchError: There is no such run, its data or its technique changed, or it failed again.
@@ -97,9 +98,9 @@ def resume(
     first = first_record(paths, run_id)
     spec = RunSpec.from_record(dict(first.spec))
     known = last_status(paths, run_id)
-    if known is not None and known.status == "finished":
-        tell(f"{run_id} is finished.")
-        return Launched(run_id, spec, stored_outcome(paths, run_id))
+    if known is not None and known.status in CONCLUSIVE:
+        tell(f"{run_id} {ended(known)}.")
+        return Launched(run_id, spec, stored_outcome(paths, known))
     try:
         experiment = restore(spec)
     except MlbenchError as error:
@@ -150,18 +151,25 @@ def drive(attempt: Attempt, observer: Observer, tell: Tell, *, afresh: bool = Fa
     return Launched(run_id, experiment.spec, outcome, ended.exit_code)
 
 
-def stored_outcome(paths: StorePaths, run_id: str) -> Outcome:
-    """Return what the database has of a finished run.
+def ended(run: RunState) -> str:
+    """Return how a run came to its result."""
+    return "is finished" if run.status == "finished" else run.status
+
+
+def stored_outcome(paths: StorePaths, run: RunState) -> Outcome:
+    """Return what the database has of a run that finished or diverged.
 
     Raises:
         StoreBusyError: Its episodes are still in the journals, and cannot be taken in.
     """
-    outcome = outcome_of_store(paths, run_id)
-    if not outcome.results:
+    outcome = outcome_of_store(paths, run.run_id)
+    if outcome is None:
         reason = (
             refresh(paths).waiting or "they cannot be read to their end; --again runs it once more"
         )
-        raise StoreBusyError(f"{run_id} is finished, but its episodes wait in journals: {reason}")
+        raise StoreBusyError(
+            f"{run.run_id} {ended(run)}, but its episodes wait in journals: {reason}"
+        )
     return outcome
 
 

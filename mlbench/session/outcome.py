@@ -1,4 +1,4 @@
-"""What a finished run found: one result per data set, and where its time went."""
+"""What a run found that finished or diverged: one result per data set, and where its time went."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mlbench.run.progress import Progress
 from mlbench.run.setup import Experiment
 from mlbench.stats.intervals import mean_interval
 from mlbench.store.paths import StorePaths
-from mlbench.store.queries import run_phases, run_results
+from mlbench.store.queries import run_end, run_phases, run_results
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +47,16 @@ class PhaseSeconds:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a finished run found."""
+    """What a run found that finished or diverged.
+
+    Args:
+        results: None where a run diverged before there was anything to test.
+        diverged: How it did; ``None`` if it finished.
+    """
 
     results: list[Result]
     phases: list[PhaseSeconds]
+    diverged: str | None
 
     def seconds(self, phase: str, eval_dataset: str) -> float:
         """Return the wall time of a phase on one data set."""
@@ -101,7 +107,7 @@ def outcome_of_progress(experiment: Experiment, progress: Progress) -> Outcome:
         for key, seconds in progress.seconds.items()
         for phase, _, dataset in [key.partition(" ")]
     ]
-    return Outcome(results, phases)
+    return Outcome(results, phases, progress.diverged)
 
 
 def shortcomings(experiment: Experiment, eval_dataset: str) -> str | None:
@@ -113,9 +119,11 @@ def shortcomings(experiment: Experiment, eval_dataset: str) -> str | None:
     return "; ".join(notes) or None
 
 
-def outcome_of_store(paths: StorePaths, run_id: str) -> Outcome:
-    """Return what the database has of a finished run."""
-    return Outcome(
-        [Result(**row) for row in run_results(paths, run_id).iter_rows(named=True)],
-        [PhaseSeconds(**row) for row in run_phases(paths, run_id).iter_rows(named=True)],
-    )
+def outcome_of_store(paths: StorePaths, run_id: str) -> Outcome | None:
+    """Return what the database has of a run; ``None`` if it knows neither result nor divergence."""
+    status, error = run_end(paths, run_id) or ("running", None)
+    results = [Result(**row) for row in run_results(paths, run_id).iter_rows(named=True)]
+    if not results and status != "diverged":
+        return None
+    phases = [PhaseSeconds(**row) for row in run_phases(paths, run_id).iter_rows(named=True)]
+    return Outcome(results, phases, error if status == "diverged" else None)

@@ -1,4 +1,4 @@
-"""Intervals of a median over runs, and of a mean over episodes."""
+"""Intervals of a median or a mean over runs, and of a mean over episodes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from scipy import stats  # type: ignore[import-untyped]
 
 RESAMPLES = 9_999
+FENCE = 1.5  # interquartile ranges beyond the quartiles (Tukey, 1977)
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def median_interval(
 
 
 def mean_interval(values: Sequence[float]) -> Interval:
-    """Return the mean ± 1.96 standard errors, as few-shot papers give it over episodes.
+    """Return the mean ± 1.96 standard errors (n - 1), as few-shot papers give it over episodes.
 
     A single value has no interval, and neither have values that are not all finite.
     """
@@ -70,3 +71,22 @@ def mean_interval(values: Sequence[float]) -> Interval:
         return Interval(centre, None, None, len(array))
     half_width = 1.96 * float(array.std(ddof=1)) / math.sqrt(len(array))
     return Interval(centre, centre - half_width, centre + half_width, len(array))
+
+
+def trimmed_interval(values: Sequence[float]) -> Interval:
+    """Return the mean ± 1.96 standard errors of the values within 1.5 interquartile ranges.
+
+    Quartiles are interpolated linearly, and a value on a fence stays. Values that are not finite
+    are dropped before the quartiles are taken; ``n`` counts what is left. This is the statistic
+    of the authors' released code.
+    """
+    array = np.asarray(values, dtype=np.float64)
+    if not len(array):
+        raise ValueError("a trimmed mean of no values")
+    array = array[np.isfinite(array)]
+    if not len(array):
+        return Interval(math.nan, None, None, 0)
+    low, high = np.quantile(array, (0.25, 0.75))
+    margin = FENCE * (high - low)
+    within = (array >= low - margin) & (array <= high + margin)
+    return mean_interval(array[within].tolist())

@@ -1,12 +1,22 @@
-"""Runs summarised: a median over those that differ in nothing but their seed."""
+"""Runs summarised: one statistic over those that differ in nothing but their seed."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import polars as pl
 
-from mlbench.stats.intervals import median_interval
+from mlbench.stats.intervals import Interval, mean_interval, median_interval, trimmed_interval
+from mlbench.stats.names import Statistic
+from mlbench.stats.settings import differing, settings_of
+
+ESTIMATORS: dict[Statistic, tuple[str, Callable[[Sequence[float]], Interval]]] = {
+    "median": ("score", median_interval),
+    "mean": ("score", mean_interval),
+    "trimmed": ("score_median", trimmed_interval),
+}
+"""For each statistic, the column of ``results`` that it is of, and how it is estimated."""
 
 SETTING = (
     "kind",
@@ -18,11 +28,23 @@ SETTING = (
     "test_tasks",
     "queries",
     "precision",
+    "statistic",
 )
 """What rows of one table share."""
 ROW = ("algorithm", "train_dataset", "eval_dataset", "ways", "shots")
 """What tells the rows of a table apart, as long as their settings and data are the same."""
 SAME = (*SETTING, *ROW, "settings_hash", "train_fingerprint", "eval_fingerprint", "incomplete")
+ESTIMATED: dict[str, type[pl.DataType]] = {
+    "runs": pl.Int64,
+    "trimmed": pl.Int64,
+    "diverged": pl.Int64,
+    "untested": pl.Int64,
+    "score": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "nan_episodes": pl.Int64,
+}
+"""Columns of what is estimated of runs that are pooled."""
 
 
 def latest(results: pl.DataFrame) -> pl.DataFrame:
@@ -31,48 +53,41 @@ def latest(results: pl.DataFrame) -> pl.DataFrame:
     return ordered.unique([*SAME, "seed"], keep="last", maintain_order=True)
 
 
-def summarise(results: pl.DataFrame, hyperparameters: pl.DataFrame) -> pl.DataFrame:
-    """Return the median score over runs with its 95 % interval, a row for what may be pooled.
+def summarise(
+    results: pl.DataFrame, hyperparameters: pl.DataFrame, statistic: Statistic | None = None
+) -> pl.DataFrame:
+    """Return a statistic of the score over runs with its 95 % interval, a row for what is pooled.
 
     Runs are pooled only if they have the same settings and the same data, to the last bit of
-    their hash and fingerprints; of a seed that was run again the last run counts.
+    their hash and fingerprints; of a seed that was run again the last run counts. A run that
+    diverged counts like any other, or apart if that left nothing to test.
 
     Args:
         results: The view ``results``.
         hyperparameters: ``run_id``, ``part``, ``name`` and ``value`` of these runs.
+        statistic: ``None`` for that of each run's protocol.
 
     Columns:
-        kind, protocol, budget, precision: ``str``; train_tasks, validation_tasks,
+        kind, protocol, budget, precision, statistic: ``str``; train_tasks, validation_tasks,
             validate_every, test_tasks, queries: ``i64``.
         algorithm, train_dataset, eval_dataset: ``str``; ways, shots: ``i64``.
         settings: ``str``; in what it differs from rows that are otherwise the same.
-        runs, nan_episodes: ``i64``.
-        score, low, high: ``f64``; the ends are null where there is no interval.
+        runs: ``i64``; runs that were tested.
+        trimmed: ``i64``; how many of these the statistic drops.
+        diverged: ``i64``; runs that diverged, tested or not.
+        untested: ``i64``; how many of these had nothing to test, and are not among ``runs``.
+        score, low, high: ``f64``; null where there is no run, and no interval.
+        nan_episodes: ``i64``.
         incomplete, settings_hash, train_fingerprint, eval_fingerprint: ``str``.
     """
+    if statistic is not None:
+        results = results.with_columns(pl.lit(statistic).alias("statistic"))
     groups = latest(results).group_by(SAME, maintain_order=True)
-    rows = []
-    for key, group in groups:
-        interval = median_interval(group["score"].to_list())
-        rows.append(
-            dict(zip(SAME, key, strict=True))
-            | {
-                "run_id": group["run_id"][0],
-                "runs": interval.n,
-                "score": interval.centre,
-                "low": interval.low,
-                "high": interval.high,
-                "nan_episodes": int(group["nan_episodes"].sum()),
-            }
-        )
-    schema = {name: results.schema[name] for name in SAME} | {
-        "run_id": pl.String,
-        "runs": pl.Int64,
-        "score": pl.Float64,
-        "low": pl.Float64,
-        "high": pl.Float64,
-        "nan_episodes": pl.Int64,
-    }
+    rows = [
+        dict(zip(SAME, key, strict=True)) | {"run_id": group["run_id"][0]} | estimated(group)
+        for key, group in groups
+    ]
+    schema = {name: results.schema[name] for name in SAME} | {"run_id": pl.String} | ESTIMATED
     frame = pl.DataFrame(rows, schema=schema)
     return (
         frame.with_columns(differences(frame, hyperparameters))
@@ -80,11 +95,7 @@ def summarise(results: pl.DataFrame, hyperparameters: pl.DataFrame) -> pl.DataFr
             *SETTING,
             *ROW,
             "settings",
-            "runs",
-            "score",
-            "low",
-            "high",
-            "nan_episodes",
+            *ESTIMATED,
             "incomplete",
             "settings_hash",
             "train_fingerprint",
@@ -94,12 +105,26 @@ def summarise(results: pl.DataFrame, hyperparameters: pl.DataFrame) -> pl.DataFr
     )
 
 
+def estimated(group: pl.DataFrame) -> dict[str, float | None]:
+    """Return what is estimated of runs that are pooled: the columns of ``ESTIMATED``."""
+    column, estimate = ESTIMATORS[group["statistic"][0]]
+    values = group[column].drop_nulls().to_list()
+    interval = estimate(values) if values else None
+    return {
+        "runs": len(values),
+        "trimmed": 0 if interval is None else len(values) - interval.n,
+        "diverged": len(group.filter(pl.col("status") == "diverged")),
+        "untested": len(group) - len(values),
+        "score": None if interval is None else interval.centre,
+        "low": None if interval is None else interval.low,
+        "high": None if interval is None else interval.high,
+        "nan_episodes": sum(group["nan_episodes"]),
+    }
+
+
 def differences(frame: pl.DataFrame, hyperparameters: pl.DataFrame) -> pl.Series:
     """Return for each row in what it differs from those that a table would show alike."""
-    values: dict[str, dict[str, str]] = {}
-    for run_id, part, name, value in hyperparameters.iter_rows():
-        label = name if part == "algorithm" else f"{part}.{name}"
-        values.setdefault(run_id, {})[label] = value
+    values = settings_of(hyperparameters)
     families: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     rows = list(frame.iter_rows(named=True))
     for row in rows:
@@ -125,13 +150,10 @@ def told_by(row: dict[str, Any], values: dict[str, str]) -> dict[str, str]:
 
 
 def difference(row: dict[str, Any], family: list[dict[str, Any]]) -> str:
-    """Return ``name=value`` for each setting that differs within a family of rows."""
+    """Return in what a row differs from its family, or its settings' hash where that is all."""
     if len(family) == 1:
         return ""
-    names = sorted({name for other in family for name in other["told_by"]})
-    differing = [
-        name for name in names if len({other["told_by"].get(name) for other in family}) > 1
-    ]
-    text = ", ".join(f"{name}={row['told_by'].get(name, 'none')}" for name in differing)
-    alike = sum(other["told_by"] == row["told_by"] for other in family) > 1
+    told = [other["told_by"] for other in family]
+    text = differing(row["told_by"], told)
+    alike = told.count(row["told_by"]) > 1
     return f"{text}, settings={row['settings_hash'][:8]}".lstrip(", ") if alike else text

@@ -159,7 +159,11 @@ class Batch:
     def add_settings(self, started: Started) -> None:
         """Add hyperparameters and data sets, which all attempts of a run share."""
         run_id, spec = started.run_id, started.spec
-        parts = {"algorithm": spec["hyperparameters"], "learner": spec["learner"]}
+        parts = {
+            "algorithm": spec["hyperparameters"],
+            "learner": spec["learner"],
+            "protocol": spec["protocol_settings"],
+        }
         parts |= spec["options"]  # data sets, by name
         for part, settings in parts.items():
             self.rows["hyperparameters"] += [

@@ -296,13 +296,19 @@ def last_status(paths: StorePaths, run_id: str) -> RunState | None:
 def find_in_journals(paths: StorePaths, spec_hash: str) -> RunState | None:
     """Return the run of this spec that counts, as :func:`.queries.find_run`, without asking DuckDB.
 
-    That is the finished one that started last; if none is finished, the one that started last.
+    That is the finished one that started last, or else the last that diverged; if there is none
+    of either, the one that started last.
     """
     states = (state_of(paths, journals) for journals in journals_by_run(paths).values())
     found = [state for state in states if state and state.spec_hash == spec_hash]
     return max(
         found,
-        key=lambda state: (state.status == "finished", state.started, state.run_id),
+        key=lambda state: (
+            state.status == "finished",
+            state.status == "diverged",
+            state.started,
+            state.run_id,
+        ),
         default=None,
     )
 

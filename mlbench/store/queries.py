@@ -16,6 +16,7 @@ from mlbench.store.connection import exists, read
 from mlbench.store.ingest import refresh
 from mlbench.store.journal import RunState, find_in_journals
 from mlbench.store.paths import StorePaths
+from mlbench.store.records import Status
 
 RUNS = "SELECT * EXCLUDE (spec, protocol_settings) FROM runs ORDER BY started, run_id"
 
@@ -26,13 +27,15 @@ HYPERPARAMETERS = "SELECT run_id, part, name, value FROM hyperparameters ORDER B
 BY_SPEC = """
     SELECT run_id, spec_hash, status, attempts, strftime(started, '%Y-%m-%dT%H:%M:%S.%fZ'), error
     FROM runs WHERE spec_hash = $spec_hash
-    ORDER BY status = 'finished' DESC, started DESC, run_id DESC LIMIT 1
+    ORDER BY status = 'finished' DESC, status = 'diverged' DESC, started DESC, run_id DESC LIMIT 1
 """
+
+RUN_END = "SELECT status, error FROM runs WHERE run_id = $run_id"
 
 RUN_RESULTS = """
     SELECT eval_dataset, score, 1.96 * score_sd / sqrt(episodes) AS half_width, loss,
            episodes, nan_episodes, incomplete
-    FROM results WHERE run_id = $run_id
+    FROM results WHERE run_id = $run_id AND episodes > 0
     ORDER BY eval_dataset <> train_dataset, eval_dataset
 """
 
@@ -49,7 +52,7 @@ def list_runs(paths: StorePaths) -> pl.DataFrame:
 
 
 def results(paths: StorePaths) -> pl.DataFrame:
-    """Return a row per finished run and eval dataset: the columns of ``results``."""
+    """Return a row per finished or diverged run and eval dataset: the columns of ``results``."""
     return ask(paths, RESULTS)
 
 
@@ -57,7 +60,8 @@ def hyperparameters(paths: StorePaths) -> pl.DataFrame:
     """Return the settings of all runs.
 
     Columns:
-        run_id, part, name: ``str``; ``part`` is ``algorithm``, ``learner`` or a dataset.
+        run_id, part, name: ``str``; ``part`` is ``algorithm``, ``learner``, ``protocol`` or a
+            dataset.
         value: ``str``, JSON.
     """
     return ask(paths, HYPERPARAMETERS)
@@ -67,7 +71,8 @@ def find_run(paths: StorePaths, spec_hash: str) -> RunState | None:
     """Return the run of this spec that counts, or ``None``.
 
     That is the finished one that started last: a later one that came to nothing takes nothing
-    away from it. If none is finished, it is the one that started last.
+    away from it. If none is finished, it is likewise the last one that diverged, which is a
+    result too, and else the one that started last.
 
     Asks the journals when the database is held by another process, or what waits cannot be taken
     in: whether to run must not depend on somebody's SQL shell.
@@ -83,8 +88,16 @@ def find_run(paths: StorePaths, spec_hash: str) -> RunState | None:
     return find_in_journals(paths, spec_hash)
 
 
+def run_end(paths: StorePaths, run_id: str) -> tuple[Status, str | None] | None:
+    """Return the status of a run and what it said of its end; ``None`` if it is not known."""
+    rows = ask(paths, RUN_END, run_id=run_id).rows()
+    return rows[0] if rows else None
+
+
 def run_results(paths: StorePaths, run_id: str) -> pl.DataFrame:
-    """Return how a finished run did on each eval dataset, that of its training first.
+    """Return how a run did on each eval dataset that it was tested on, that of training first.
+
+    There are none of a run that neither finished nor diverged.
 
     Columns:
         eval_dataset: ``str``.

@@ -18,6 +18,8 @@ Status = Literal["running", "finished", "interrupted", "failed", "diverged"]
 Kind = Literal["classification", "regression"]
 PHASES: tuple[str, ...] = get_args(Phase)
 FINAL_STATUSES: tuple[str, ...] = get_args(FinalStatus)
+CONCLUSIVE: tuple[Status, ...] = ("finished", "diverged")
+"""Statuses of runs that have their result, the one that counts more first."""
 
 
 class SpecRecord(TypedDict):
@@ -149,7 +151,11 @@ class PhaseTime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusChange:
-    """How an attempt ended."""
+    """How an attempt ended.
+
+    Args:
+        error: Why it failed, or how it diverged; ``None`` where there is nothing to say.
+    """
 
     type: ClassVar[str] = "status"
     position: int

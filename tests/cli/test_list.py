@@ -13,6 +13,8 @@ from click.testing import CliRunner, Result
 from mlbench.cli import main
 from mlbench.cli.output import aligned
 from mlbench.registry import find_plugins
+from mlbench.store.connection import write
+from mlbench.store.paths import StorePaths
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +67,41 @@ def test_runs_of_a_database_that_is_not_there_are_none(tmp_path: Path) -> None:
     assert invoke("runs").stdout.startswith("run_id  algorithm")
     assert invoke("runs", "--names").stdout == ""
     assert not (tmp_path / "runs.duckdb").exists()
+
+
+RUNS = """
+INSERT INTO attempts BY NAME
+SELECT 'r' || seed AS run_id, 1 AS attempt, 0 AS position, TIMESTAMP '2026-11-23' AS started,
+       'maml' AS algorithm, 'sine' AS train_dataset, [] AS eval_datasets, 'regression' AS kind,
+       5 AS shots, 50 AS queries, seed, 'corrected' AS protocol, '{}' AS protocol_settings,
+       'quick' AS budget, 100 AS train_tasks, 10 AS validation_tasks, 50 AS validate_every,
+       10 AS test_tasks, 'float32' AS precision, 'h' || seed AS spec_hash, 's' AS settings_hash,
+       '{}' AS spec, '' AS command
+FROM range(2) AS seeds (seed);
+INSERT INTO machines BY NAME
+SELECT run_id, 1 AS attempt, 'h' AS host, 'o' AS os, 'cpu' AS device, '3' AS python, 1 AS pid
+FROM attempts;
+INSERT INTO statuses VALUES
+('r0', 1, 'finished', TIMESTAMP '2026-11-24', NULL, 100, false),
+('r1', 1, 'diverged', TIMESTAMP '2026-11-24', 'its loss was not finite', 60, false);
+INSERT INTO hyperparameters VALUES
+('r0', 'algorithm', 'inner_lr', '0.01'), ('r1', 'algorithm', 'inner_lr', '9.0'),
+('r0', 'algorithm', 'order', '2'), ('r1', 'algorithm', 'order', '2');
+"""
+
+
+def test_runs_are_told_apart_by_their_settings_and_say_why_they_diverged(tmp_path: Path) -> None:
+    with write(StorePaths(tmp_path / "runs.duckdb")) as connection:
+        connection.execute(RUNS)
+    columns = ("run_id", "settings", "status", "tasks_trained", "error")
+    rows = json.loads(invoke("runs", "--json").stdout)
+    assert [tuple(row[name] for name in columns) for row in rows] == [
+        ("r0", "inner_lr=0.01", "finished", 100, None),
+        ("r1", "inner_lr=9.0", "diverged", 60, "its loss was not finite"),
+    ]
+    last = invoke("runs").stdout.splitlines()[-1]
+    assert last.split()[7:10] == ["inner_lr=9.0", "diverged", "60"]
+    assert last.endswith("its loss was not finite")
 
 
 def test_the_last_column_is_wrapped_where_lines_have_a_width() -> None:

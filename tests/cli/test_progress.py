@@ -117,6 +117,41 @@ def test_images_open_with_ways_seed_and_every_data_set_tested_on() -> None:
     )
 
 
+def test_a_technique_without_meta_training_opens_with_that(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(experiment.algorithm_class, "training", "none")
+    line = opening(experiment, "r1", Progress())
+    assert line.endswith(f"smoke budget, no meta-training, {SINE_WEIGHTS} weights")
+
+
+@pytest.mark.parametrize("kind", [LineObserver, BarObserver])
+def test_a_technique_without_meta_training_is_followed_to_its_end(
+    kind: type[LineObserver | BarObserver],
+    clock: Clock,
+    experiment: Experiment,
+    screen: StringIO,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(experiment.algorithm_class, "training", "none")
+    observer = kind()
+    observer.begin(experiment, "r1", Progress())
+    events = (
+        episodes("validation", 0, 20),
+        validated(0, 3.25, best=True),
+        PhaseEnded("train", "sine", 0.0),
+        PhaseEnded("validation", "sine", 1.0),
+        episodes("test", 0, 40),
+        PhaseEnded("test", "sine", 1.0),
+    )
+    for event in events:
+        clock.now += 10
+        observer.see(event, Progress())
+    counter = observer.counter
+    assert (counter.phase, counter.done, counter.total) == ("test sine", 40, 40)
+    observer.end()
+
+
 @pytest.mark.parametrize(
     ("kind", "score", "text"),
     [
@@ -170,6 +205,38 @@ def test_the_end_of_a_test_is_a_line_and_that_of_training_is_none(
     lines.see(PhaseEnded("train", "sine", 4.0), Progress())
     lines.see(PhaseEnded("test", "sine", 2.26), Progress())
     assert capsys.readouterr().err == "  tested on sine in 2.3 s\n"
+
+
+def test_where_a_run_diverged_is_a_line_once(lines: LineObserver, capsys: Output) -> None:
+    lines.see(episodes("train", 0, 10), Progress(tasks=10))
+    assert capsys.readouterr().err == ""
+    diverged = Progress(tasks=20, diverged="its loss was not finite")
+    lines.see(episodes("train", 10, 10), diverged)
+    assert capsys.readouterr().err == "  task 20: diverged, training ends here\n"
+    lines.see(episodes("test", 0, 10), diverged)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_validation_that_ends_a_run_is_told_before_that_it_diverged(
+    lines: LineObserver, capsys: Output
+) -> None:
+    diverged = Progress(tasks=50, diverged="it has no finite validation loss")
+    lines.see(validated(50, float("nan"), best=False), diverged)
+    assert capsys.readouterr().err.splitlines() == [
+        "  task 50: validation MSE nan",
+        "  task 50: diverged, training ends here",
+    ]
+
+
+def test_a_run_that_goes_on_after_it_diverged_does_not_say_so_again(
+    clock: Clock, experiment: Experiment, capsys: Output
+) -> None:
+    diverged = Progress(position=3, tasks=20, diverged="its loss was not finite")
+    observer = LineObserver()
+    observer.begin(experiment, "r1", diverged)
+    capsys.readouterr()
+    observer.see(episodes("test", 0, 10), diverged)
+    assert capsys.readouterr().err == ""
 
 
 def test_a_long_phase_is_told_now_and_then_with_its_rate_and_what_is_left(
@@ -251,6 +318,37 @@ def test_the_bar_shows_phase_count_rate_and_the_last_validation(
     assert text.endswith("validation MSE 3.250")
     bar.see(validated(20, 4.5, best=False), Progress())
     assert shown(bar, screen).endswith("validation MSE 4.500")
+
+
+def test_the_bar_says_that_a_run_diverged_and_goes_on_with_its_test(
+    bar: BarObserver, screen: StringIO
+) -> None:
+    bar.see(validated(0, 3.25, best=True), Progress())
+    bar.see(episodes("train", 0, 20), Progress(tasks=20))
+    assert "diverged" not in shown(bar, screen)
+    diverged = Progress(tasks=40, diverged="its loss was not finite")
+    bar.see(episodes("train", 20, 20), diverged)
+    text = shown(bar, screen)
+    assert " 40/100 " in text
+    assert text.endswith("diverged, validation MSE 3.250")
+    bar.see(episodes("test", 0, 40), diverged)
+    text = shown(bar, screen)
+    assert text.startswith("test sine ")
+    assert " 40/40 " in text
+    assert "diverged" in text
+
+
+def test_the_bar_and_not_the_numbers_get_shorter_on_a_narrow_screen(
+    bar: BarObserver, screen: StringIO
+) -> None:
+    assert bar.bars is not None
+    bar.bars.console.width = 75
+    bar.see(validated(0, 3.25, best=True), Progress())
+    bar.see(episodes("train", 0, 20), Progress())
+    text = shown(bar, screen)
+    assert text.startswith("train sine ")
+    assert " 20/100 " in text
+    assert text.endswith("validation MSE 3.250")
 
 
 def test_there_is_one_bar_at_a_time_and_it_starts_where_an_attempt_goes_on(

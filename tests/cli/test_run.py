@@ -29,7 +29,7 @@ from mlbench.run.setup import Request, prepare
 from mlbench.session.drive import Attempt
 from mlbench.store.journal import list_journals
 from mlbench.store.paths import StorePaths
-from mlbench.store.queries import list_runs, sql
+from mlbench.store.queries import list_runs, results, sql
 
 SMALL = (
     *("--queries", "6", "--train-tasks", "12", "--val-tasks", "4"),
@@ -315,7 +315,7 @@ def test_resume_needs_something_to_resume(mlbench: Call) -> None:
         ((*SINE, "--set", "inner_lr=-1"), r"inner_lr.*above 0"),
         ((*SINE, "--set", "order=3"), r"order.*1.*2"),
         ((*SINE, "--set", "inner_lr"), r"'inner_lr' is not of the form NAME=VALUE"),
-        ((*SINE, "--set", "shapes.seed=1"), r"'shapes' is neither 'learner' nor a data set"),
+        ((*SINE, "--set", "shapes.seed=1"), r"'shapes' is neither 'learner' nor 'protocol' nor"),
         ((*SINE, "--set", "learner.width=1"), r"learner has no .*'width'"),
         ((*SINE, "--ways", "5"), r"sine is regression and has no classes; leave --ways out"),
         ((*SINE, "--eval", "shapes"), r"sine is regression and shapes is classification"),
@@ -357,7 +357,6 @@ def test_absent_data_come_with_the_command_that_brings_them(mlbench: Call) -> No
     [
         (DIVIDES_BY_ZERO, r"Broken of .*broken\.py cannot .*: ZeroDivisionError: "),
         (WRONG_SHAPE, r"Broken of .*broken\.py cannot predict: RuntimeError: "),
-        (NOTHING_BUT_NAN, r"broken has no finite validation loss after 0 training tasks"),
     ],
 )
 def test_a_plugin_that_fails_is_named_and_the_run_marked_failed(
@@ -373,6 +372,30 @@ def test_a_plugin_that_fails_is_named_and_the_run_marked_failed(
     assert re.search(r"\(traceback in runs/tracebacks/broken-sine-.*\.1\.txt\)$", line)
     assert mlbench("run", "broken", "--train", "sine", *SMALL).exit_code == 1
     assert list_runs(store())["attempts"].to_list() == [2]
+
+
+def test_a_run_that_diverges_is_a_result_that_is_shown_and_not_run_again(mlbench: Call) -> None:
+    Path("algorithms").mkdir()
+    Path("algorithms", "broken.py").write_text(NOTHING_BUT_NAN)
+    first, again = (mlbench("run", "broken", "--train", "sine", *SMALL) for _ in range(2))
+    assert (first.exit_code, again.exit_code) == (0, 0)
+    for result in (first, again):
+        assert "diverged: broken has no finite validation loss after 0 meta-upd" in result.output
+        assert "there was nothing to test" in result.output
+    (row,) = list_runs(store()).iter_rows(named=True)
+    assert (row["status"], row["attempts"], row["tasks_trained"]) == ("diverged", 1, 6)
+    assert "diverged" in mlbench("table").output
+
+
+def test_a_run_that_diverges_later_is_tested_with_its_best_state(mlbench: Call) -> None:
+    arguments = ("run", "maml", "--train", "sine", *SMALL, "--set", "meta_lr=1e30")
+    result = mlbench(*arguments, "--set", "clip=none", "--set", "meta_clip=none")
+    assert result.exit_code == 0
+    (row,) = list_runs(store()).iter_rows(named=True)
+    assert row["status"] == "diverged"
+    (tested,) = results(store()).iter_rows(named=True)
+    assert tested["nan_episodes"] == 0
+    assert 1 < tested["score"] < 10  # what an untrained network gives
 
 
 def test_a_file_that_is_no_database_is_refused_before_training(mlbench: Call) -> None:

@@ -40,12 +40,26 @@ FROM attempts, range(2) AS episodes (episode);
 """
 
 
+DIVERGED = """
+UPDATE statuses SET status = 'diverged', error = 'at step 7' WHERE run_id IN ('r0', 'r3');
+DELETE FROM episodes WHERE run_id = 'r3';
+"""
+
+
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
     path = tmp_path / "runs.duckdb"
     with write(StorePaths(path)) as connection:
         connection.execute(RUNS)
     return path
+
+
+@pytest.fixture
+def diverged(database: Path) -> Path:
+    """Return a database of four runs of which two diverged, one with nothing to test."""
+    with write(StorePaths(database)) as connection:
+        connection.execute(DIVERGED)
+    return database
 
 
 def table(database: Path, *arguments: str) -> Result:
@@ -75,6 +89,46 @@ def test_json_and_csv_are_data_alone(database: Path) -> None:
     lines = table(database, "--csv").stdout.splitlines()
     assert len(lines) == 2
     assert lines[0].startswith("kind,protocol,budget")
+
+
+def test_runs_that_diverged_count_and_are_told_of(diverged: Path) -> None:
+    lines = table(diverged).stdout.splitlines()
+    assert lines[3].split()[6:8] == ["3", "0.500"]
+    assert lines[3].endswith("[1][2]")
+    assert lines[-2] == "[1] 2 of 4 runs diverged, 1 with nothing to test"
+    assert not any(line.startswith("Runs not counted") for line in lines)
+    (row,) = json.loads(table(diverged, "--json").stdout)
+    assert (row["runs"], row["diverged"], row["untested"]) == (3, 2, 1)
+    assert "diverged" in table(diverged, "--csv").stdout.splitlines()[0].split(",")
+
+
+@pytest.mark.parametrize(
+    ("statistic", "heading", "numbers"),
+    [
+        ("median", "median accuracy", "0.500  0.250 to 0.750"),
+        ("mean", "mean accuracy", "0.500  0.217 to 0.783"),  # 1.96 * .25 / sqrt(3)
+        ("trimmed", "trimmed mean of medians, accuracy", "0.500  0.217 to 0.783"),
+    ],
+)
+def test_another_statistic_is_asked_for_by_name(
+    database: Path, statistic: str, heading: str, numbers: str
+) -> None:
+    lines = table(database, "--statistic", statistic).stdout.splitlines()
+    assert f"  {heading}  95 % interval" in lines[1]
+    assert numbers in lines[3]
+
+
+def test_the_statistic_is_that_of_the_protocol_unless_asked_for_another(database: Path) -> None:
+    with write(StorePaths(database)) as connection:
+        connection.execute("""UPDATE attempts SET protocol_settings = '{"statistic": "mean"}'""")
+    assert "mean accuracy" in table(database).stdout
+    assert "median accuracy" in table(database, "--statistic", "median").stdout
+
+
+def test_an_unknown_statistic_is_refused_with_those_there_are(database: Path) -> None:
+    result = table(database, "--statistic", "mode")
+    assert result.exit_code == 2
+    assert "'median', 'mean', 'trimmed'" in result.stderr
 
 
 def test_an_empty_database_says_what_to_type(tmp_path: Path) -> None:

@@ -53,6 +53,18 @@ def test_a_budget_by_hand_that_equals_a_preset_is_that_preset() -> None:
     assert replace(SINE, budget=by_hand).hash == SINE.hash
 
 
+def test_a_protocol_set_by_hand_that_equals_a_preset_is_that_preset() -> None:
+    by_hand = Request(
+        algorithm="maml",
+        train="sine",
+        budget="smoke",
+        settings={"protocol.replacement": "true", "protocol.statistic": "trimmed"},
+    )
+    preset = replace(by_hand, settings={}, protocol="released")
+    assert prepare(by_hand).spec.protocol_name != prepare(preset).spec.protocol_name
+    assert prepare(by_hand).spec.hash == prepare(preset).spec.hash
+
+
 @pytest.mark.parametrize(
     ("kind", "shots", "numbers"),
     [

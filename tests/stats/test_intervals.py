@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats  # type: ignore[import-untyped]
 
-from mlbench.stats.intervals import mean_interval, median_interval
+from mlbench.stats.intervals import mean_interval, median_interval, trimmed_interval
 
 VALUES = st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=12)
 
@@ -88,3 +88,42 @@ def test_the_interval_of_a_mean_is_that_of_few_shot_papers() -> None:
     assert interval.centre == 2.5
     assert interval.high == pytest.approx(2.5 + half_width)
     assert interval.low == pytest.approx(2.5 - half_width)
+
+
+def test_a_trimmed_mean_is_that_of_the_values_within_its_fences() -> None:
+    # quartiles of 1 to 4 and 100 are 2 and 4, so the fences stand at -1 and 7
+    interval = trimmed_interval([100.0, 4.0, 3.0, 2.0, 1.0])
+    half_width = 1.96 * math.sqrt(5 / 3) / math.sqrt(4)  # the deviation of 1 to 4, by n - 1
+    assert (interval.centre, interval.n) == (2.5, 4)
+    assert interval.low == pytest.approx(2.5 - half_width)
+    assert interval.high == pytest.approx(2.5 + half_width)
+
+
+@pytest.mark.parametrize(("outermost", "kept"), [(7.0, 5), (7.001, 4), (-1.0, 5), (-1.001, 4)])
+def test_a_value_on_a_fence_stays_and_one_beyond_it_goes(outermost: float, kept: int) -> None:
+    inner = [1.0, 2.0, 3.0, 4.0] if outermost > 0 else [5.0, 4.0, 3.0, 2.0]
+    assert trimmed_interval([*inner, outermost]).n == kept
+
+
+def test_what_is_not_finite_is_trimmed_before_the_quartiles_are_taken() -> None:
+    interval = trimmed_interval([math.nan, 1.0, 2.0, 3.0, math.inf, -math.inf])
+    assert interval == trimmed_interval([1.0, 2.0, 3.0])
+    assert (interval.centre, interval.n) == (2.0, 3)
+    nothing = trimmed_interval([math.nan, math.inf])
+    assert math.isnan(nothing.centre)
+    assert (nothing.low, nothing.high, nothing.n) == (None, None, 0)
+    one = trimmed_interval([0.5])
+    assert (one.centre, one.low, one.high, one.n) == (0.5, None, None, 1)
+    with pytest.raises(ValueError, match="of no values"):
+        trimmed_interval([])
+
+
+@given(VALUES)
+def test_trimming_keeps_at_least_half_of_the_values_and_no_outlier_moves_them(
+    values: list[float],
+) -> None:
+    interval = trimmed_interval(values)
+    assert len(values) / 2 <= interval.n <= len(values)
+    assert min(values) - 1e-6 <= interval.centre <= max(values) + 1e-6
+    mirrored = trimmed_interval([-value for value in values])
+    assert mirrored.centre == pytest.approx(-interval.centre, rel=1e-9, abs=1e-6)

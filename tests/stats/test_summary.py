@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import polars as pl
 import pytest
 
+from mlbench.run.spec import Protocol
+from mlbench.stats.names import STATISTICS, Statistic
 from mlbench.stats.summary import latest, summarise
 
 BASE: dict[str, Any] = {
@@ -27,7 +30,10 @@ BASE: dict[str, Any] = {
     "validate_every": 2_500,
     "test_tasks": 600,
     "precision": "float32",
+    "statistic": "median",
+    "status": "finished",
     "score": 0.5,
+    "score_median": 0.45,
     "nan_episodes": 0,
     "incomplete": None,
     "train_fingerprint": "f-mini",
@@ -40,7 +46,7 @@ NO_SETTINGS = pl.DataFrame(schema=dict.fromkeys(SETTINGS_SCHEMA, pl.String))
 
 
 def frame(*rows: dict[str, Any]) -> pl.DataFrame:
-    schema = {"incomplete": pl.String, "ways": pl.Int64}
+    schema = {"incomplete": pl.String, "ways": pl.Int64, "score": pl.Float64}
     return pl.DataFrame([BASE | row for row in rows], schema_overrides=schema)
 
 
@@ -53,6 +59,60 @@ def test_runs_that_differ_in_seed_are_pooled_to_their_median() -> None:
     assert len(summary) == 1
     assert (row["runs"], row["score"], row["low"], row["high"]) == (3, 0.4, 0.1, 0.9)
     assert row["settings"] == ""
+
+
+FIVE = [
+    {"run_id": f"r{seed}", "seed": seed, "score": score, "score_median": middle}
+    for seed, (score, middle) in enumerate(
+        zip([0.1, 0.2, 0.6, 0.3, 0.3], [1.0, 2.0, 100.0, 3.0, 4.0], strict=True)
+    )
+]
+"""Runs whose means over episodes have mean and median .3; one of their medians is an outlier."""
+
+
+@pytest.mark.parametrize(
+    ("statistic", "centre", "half_width", "trimmed"),
+    [
+        ("median", 0.3, None, 0),
+        ("mean", 0.3, 1.96 * math.sqrt(0.14 / 4) / math.sqrt(5), 0),
+        ("trimmed", 2.5, 1.96 * math.sqrt(5 / 3) / math.sqrt(4), 1),
+    ],
+)
+def test_runs_are_summarised_by_their_protocols_statistic_or_the_one_asked_for(
+    statistic: Statistic, centre: float, half_width: float | None, trimmed: int
+) -> None:
+    own = summarise(frame(*(run | {"statistic": statistic} for run in FIVE)), NO_SETTINGS)
+    asked = summarise(frame(*FIVE), NO_SETTINGS, statistic)
+    assert own.equals(asked)
+    (row,) = own.iter_rows(named=True)
+    assert (row["statistic"], row["runs"], row["trimmed"]) == (statistic, 5, trimmed)
+    assert row["score"] == pytest.approx(centre)
+    ends = (0.1, 0.6) if half_width is None else (centre - half_width, centre + half_width)
+    assert (row["low"], row["high"]) == pytest.approx(ends)
+
+
+def test_every_statistic_that_a_protocol_may_ask_for_is_known() -> None:
+    assert get_args(get_type_hints(Protocol)["statistic"]) == STATISTICS
+
+
+def test_runs_that_diverged_count_if_they_were_tested_and_are_told_if_not() -> None:
+    results = frame(
+        {"run_id": "a", "score": 0.5},
+        {"run_id": "b", "seed": 1, "score": 0.2, "status": "diverged"},
+        {"run_id": "c", "seed": 2, "score": None, "score_median": None, "status": "diverged"},
+    )
+    for statistic in STATISTICS:
+        (row,) = summarise(results, NO_SETTINGS, statistic).iter_rows(named=True)
+        assert (row["runs"], row["diverged"], row["untested"]) == (2, 2, 1)
+    assert summarise(results, NO_SETTINGS)["score"].to_list() == [pytest.approx(0.35)]
+
+
+def test_runs_that_all_left_nothing_to_test_are_a_row_without_a_score() -> None:
+    nothing = {"score": None, "score_median": None, "status": "diverged"}
+    results = frame(nothing, nothing | {"run_id": "b", "seed": 1})
+    (row,) = summarise(results, NO_SETTINGS).iter_rows(named=True)
+    assert (row["runs"], row["diverged"], row["untested"], row["trimmed"]) == (0, 2, 2, 0)
+    assert (row["score"], row["low"], row["high"]) == (None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -73,6 +133,7 @@ def test_runs_that_differ_in_seed_are_pooled_to_their_median() -> None:
         ("algorithm", "turtle"),
         ("eval_dataset", "mini"),
         ("kind", "regression"),
+        ("statistic", "mean"),
     ],
 )
 def test_runs_that_differ_in_anything_else_are_not_pooled(column: str, value: Any) -> None:

@@ -231,19 +231,21 @@ def test_a_newer_schema_asks_for_a_newer_mlbench(paths: StorePaths) -> None:
         connection.execute("INSERT INTO schema_version VALUES (7, now())")
     for opening in (read, write):
         with (
-            pytest.raises(StoreError, match="has schema 7, but this mlbench knows 1 and older"),
+            pytest.raises(
+                StoreError, match=f"has schema 7, but this mlbench knows {schema.LATEST} and older"
+            ),
             opening(paths),
         ):
             pass
 
 
 def pretend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str) -> None:
-    """Let there be a second migration."""
-    file = tmp_path / "0002_more.sql"
+    """Let there be one more migration."""
+    file = tmp_path / "more.sql"
     file.write_text(text)
-    migrations: dict[int, Traversable] = {**schema.MIGRATIONS, 2: file}
+    migrations: dict[int, Traversable] = {**schema.MIGRATIONS, schema.LATEST + 1: file}
     monkeypatch.setattr(schema, "MIGRATIONS", migrations)
-    monkeypatch.setattr(schema, "LATEST", 2)
+    monkeypatch.setattr(schema, "LATEST", schema.LATEST + 1)
 
 
 def test_an_older_database_is_brought_up_to_date_by_whoever_reads_it(
@@ -254,7 +256,7 @@ def test_an_older_database_is_brought_up_to_date_by_whoever_reads_it(
     ingest(paths)
     pretend(monkeypatch, tmp_path, "ALTER TABLE machines ADD COLUMN cloud VARCHAR")
     with read(paths) as connection:
-        assert schema.version(connection) == 2
+        assert schema.version(connection) == schema.LATEST
         assert connection.execute("SELECT cloud FROM machines").fetchall() == [(None,)]
         assert connection.execute("SELECT count(*) FROM runs").fetchall() == [(1,)]
 
@@ -269,7 +271,7 @@ def test_a_migration_that_fails_leaves_nothing_behind(
         with pytest.raises(duckdb.CatalogException), write(paths):
             pass
     with read(paths) as connection:
-        assert schema.version(connection) == 1
+        assert schema.version(connection) == schema.LATEST
         names = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
     assert ("half",) not in names
 

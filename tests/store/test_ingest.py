@@ -75,6 +75,7 @@ def test_every_value_of_every_record_is_in_its_table(paths: StorePaths, fake_run
         ("algorithm", "inner_lr", "0.01"),
         ("algorithm", "hidden", "[20, 20]"),
         ("learner", "channels", "64"),
+        ("protocol", "replacement", "false"),
         ("mini", "size", "84"),
     ]
     assert rows(paths, "SELECT dataset, role, fingerprint, incomplete FROM data") == [

@@ -20,6 +20,7 @@ from mlbench.store.queries import (
     hyperparameters,
     list_runs,
     results,
+    run_end,
     run_phases,
     run_results,
     sql,
@@ -41,7 +42,7 @@ def test_results_are_means_over_test_episodes_of_finished_runs_alone(
 ) -> None:
     done = fake_run("done")
     done.write(paths, done.whole(incomplete={"cub": "100 of 200 classes"}))
-    for status in ("failed", "diverged", "interrupted"):
+    for status in ("failed", "interrupted"):
         other = fake_run(status)
         other.write(paths, [*other.whole()[:-1], other.status(status)])
     alive = fake_run("alive")
@@ -76,6 +77,69 @@ def test_results_are_means_over_test_episodes_of_finished_runs_alone(
     assert run_results(paths, "failed").is_empty()
 
 
+def test_a_run_that_diverged_is_among_the_results_with_what_it_was_tested_with(
+    paths: StorePaths, fake_run: Any
+) -> None:
+    done, tested, untested = (fake_run(name) for name in ("done", "tested", "untested"))
+    done.write(paths, done.whole())
+    tested.write(paths, [*tested.whole()[:-1], tested.status("diverged", "at step 7")])
+    untested.write(
+        paths,
+        [
+            untested.started(seed=1, incomplete={"cub": "100 of 200 classes"}),
+            untested.phase("train", 60.0),
+            untested.status("diverged", "at step 3"),
+        ],
+    )
+    columns = ("run_id", "eval_dataset", "status", "score", "episodes", "nan_episodes")
+    assert results(paths).select(columns).sort("run_id", "eval_dataset").rows() == [
+        ("done", "cub", "finished", 5.5 / 1024, 4, 0),
+        ("done", "mini", "finished", 1.5 / 1024, 4, 0),
+        ("tested", "cub", "diverged", 5.5 / 1024, 4, 0),
+        ("tested", "mini", "diverged", 1.5 / 1024, 4, 0),
+        ("untested", "cub", "diverged", None, 0, 0),
+        ("untested", "mini", "diverged", None, 0, 0),
+    ]
+    unscored = results(paths).filter(pl.col("run_id") == "untested", eval_dataset="cub")
+    shared = ("eval_fingerprint", "train_fingerprint", "incomplete")
+    assert unscored.select(shared).rows() == [("f-cub", "f-mini", "cub: 100 of 200 classes")]
+    assert len(run_results(paths, "tested")) == 2
+    assert run_results(paths, "untested").is_empty()
+    assert run_end(paths, "untested") == ("diverged", "at step 3")
+    assert run_end(paths, "done") == ("finished", None)
+    assert run_end(paths, "nobody") is None
+    times = sql(paths, "SELECT run_id, status, seconds, score FROM running_times ORDER BY run_id")
+    assert times.rows() == [
+        ("done", "finished", 73.0, 1.5 / 1024),
+        ("tested", "diverged", 73.0, 1.5 / 1024),
+        ("untested", "diverged", 60.0, None),
+    ]
+
+
+def test_results_name_the_statistic_of_their_protocol_which_is_the_median_of_old(
+    paths: StorePaths, fake_run: Any
+) -> None:
+    for run_id, settings in (("old", {"replacement": True}), ("new", {"statistic": "trimmed"})):
+        run = fake_run(run_id)
+        run.write(paths, run.whole(protocol_settings=settings))
+    found = set(results(paths).select("run_id", "statistic").rows())
+    assert found == {("old", "median"), ("new", "trimmed")}
+    stored = hyperparameters(paths).filter(pl.col("part") == "protocol")
+    assert stored.rows() == [
+        ("new", "protocol", "statistic", '"trimmed"'),
+        ("old", "protocol", "replacement", "true"),
+    ]
+
+
+def test_a_median_over_episodes_is_not_finite_if_one_of_them_is_not(
+    paths: StorePaths, fake_run: Any
+) -> None:
+    run = fake_run()
+    episodes = replace(run.episodes(0, 3, "test"), score=[0.1, math.nan, 0.3])
+    run.write(paths, [run.started(), episodes, run.status()])
+    assert math.isnan(results(paths)["score_median"][0])
+
+
 @pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf, 1e200])
 def test_scores_that_are_not_finite_or_overflow_stay_visible_and_break_nothing(
     paths: StorePaths, fake_run: Any, odd: float
@@ -98,7 +162,7 @@ def test_one_episode_has_no_interval(paths: StorePaths, fake_run: Any) -> None:
 
 
 @pytest.mark.parametrize("find", [find_run, find_in_journals])
-def test_of_a_specs_runs_the_latest_finished_one_is_found_or_else_the_latest(
+def test_of_a_specs_runs_the_latest_result_is_found_or_else_the_latest(
     paths: StorePaths, fake_run: Any, find: Callable[[StorePaths, str], RunState | None]
 ) -> None:
     def write(run_id: str, hour: int, status: str | None) -> None:
@@ -109,7 +173,6 @@ def test_of_a_specs_runs_the_latest_finished_one_is_found_or_else_the_latest(
 
     write("k", 2, "interrupted")
     write("a", 3, "failed")
-    write("d", 1, "diverged")
     found = find(paths, "5bec")
     assert found is not None
     assert (found.run_id, found.status, found.error, found.attempts) == (
@@ -119,6 +182,10 @@ def test_of_a_specs_runs_the_latest_finished_one_is_found_or_else_the_latest(
         1,
     )
     assert found.started.startswith("2026-11-23T03:00:00")
+    write("d", 1, "diverged")
+    found = find(paths, "5bec")
+    assert found is not None
+    assert (found.run_id, found.status) == ("d", "diverged")  # a result, if an earlier one
     write("z", 5, "finished")
     write("m", 6, "finished")
     write("b", 7, "interrupted")

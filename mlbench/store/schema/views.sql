@@ -33,7 +33,8 @@ WITH scores AS (
         -- The deviation of what is not finite, or overflows when squared, is an error to DuckDB.
         CASE WHEN bool_and(abs(score) < 1e150)
              THEN stddev_samp(score) FILTER (WHERE abs(score) < 1e150) END AS score_sd,
-        median(score) AS score_median,
+        -- DuckDB takes NaN for the largest number, and would find a median above it.
+        CASE WHEN bool_or(isnan(score)) THEN 'NaN'::DOUBLE ELSE median(score) END AS score_median,
         avg(loss) AS loss,
         count(*) AS episodes,
         count(*) FILTER (WHERE NOT (isfinite(loss) AND isfinite(score))) AS nan_episodes
@@ -42,25 +43,28 @@ WITH scores AS (
     GROUP BY run_id, eval_dataset
 )
 SELECT
-    r.run_id, r.algorithm, r.train_dataset, scores.eval_dataset, r.kind,
-    r.ways, r.shots, r.queries, r.seed, r.protocol, r.budget,
-    r.train_tasks, r.validation_tasks, r.validate_every, r.test_tasks, r.precision,
+    r.run_id, r.algorithm, r.train_dataset, eval.dataset AS eval_dataset, r.kind,
+    r.ways, r.shots, r.queries, r.seed, r.protocol,
+    -- What was recorded before the protocol had a say in it is summarised as the corrected is.
+    coalesce(r.protocol_settings ->> 'statistic', 'median') AS statistic,
+    r.budget, r.train_tasks, r.validation_tasks, r.validate_every, r.test_tasks, r.precision,
+    r.status,
     scores.score, scores.score_sd, scores.score_median, scores.loss,
-    scores.episodes, scores.nan_episodes,
+    coalesce(scores.episodes, 0) AS episodes, coalesce(scores.nan_episodes, 0) AS nan_episodes,
     nullif(concat_ws(
         '; ',
         r.train_dataset || ': ' || train.incomplete,
-        CASE WHEN scores.eval_dataset <> r.train_dataset
-             THEN scores.eval_dataset || ': ' || eval.incomplete END
+        CASE WHEN eval.dataset <> r.train_dataset
+             THEN eval.dataset || ': ' || eval.incomplete END
     ), '') AS incomplete,
     train.fingerprint AS train_fingerprint, eval.fingerprint AS eval_fingerprint,
     r.spec_hash, r.settings_hash, r.started, r.finished
 FROM runs AS r
-JOIN scores USING (run_id)
+JOIN data AS eval ON eval.run_id = r.run_id AND eval.role = 'eval'
 LEFT JOIN data AS train ON train.run_id = r.run_id AND train.role = 'train'
-LEFT JOIN data AS eval
-    ON eval.run_id = r.run_id AND eval.role = 'eval' AND eval.dataset = scores.eval_dataset
-WHERE r.status = 'finished';
+LEFT JOIN scores ON scores.run_id = r.run_id AND scores.eval_dataset = eval.dataset
+-- A run that diverged before any validation was finite has nothing to test, and says so here.
+WHERE r.status = 'diverged' OR (r.status = 'finished' AND scores.episodes > 0);
 
 CREATE OR REPLACE VIEW learning_curves AS
 WITH points AS (
@@ -99,7 +103,7 @@ WITH latest AS (
 )
 SELECT
     r.run_id, r.algorithm, r.train_dataset, r.kind, r.ways, r.shots, r.seed,
-    r.protocol, r.budget, r.train_tasks,
+    r.protocol, r.budget, r.train_tasks, r.status,
     t.train_seconds, t.validation_seconds, t.test_seconds, t.seconds,
     m.host, m.cpu, m.gpu, r.device, r.threads, r.engine,
     results.score
@@ -107,4 +111,4 @@ FROM runs AS r
 JOIN totals AS t USING (run_id)
 JOIN machines AS m ON m.run_id = r.run_id AND m.attempt = r.attempts
 LEFT JOIN results ON results.run_id = r.run_id AND results.eval_dataset = r.train_dataset
-WHERE r.status = 'finished';
+WHERE r.status IN ('finished', 'diverged');
