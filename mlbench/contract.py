@@ -179,7 +179,8 @@ class Randomness:
         Draw all that a task needs at once: another width gives unrelated numbers.
         """
         rows = block_uniforms(self.key, self.start, self.stop, prod(shape))
-        return torch.from_numpy(rows).to(like).view(-1, *shape)
+        below_one = 1 - torch.finfo(like.dtype).eps  # which rounding must not reach
+        return torch.from_numpy(rows).clamp(max=below_one).to(like).view(-1, *shape)
 
 
 class MetaStep(NamedTuple):

@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -411,6 +412,14 @@ def test_what_is_left_to_chance_depends_on_task_and_seed_alone() -> None:
     assert not torch.equal(tests[0][:4], validations[0])
     assert tests[0].shape == (5, 2, 3)
     assert tests[0].unique().numel() == 30
+
+
+def test_no_random_number_rounds_up_to_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    almost = np.full((1, 1), 1 - 2.0**-53)
+    monkeypatch.setattr("mlbench.contract.block_uniforms", lambda *_: almost)
+    for dtype in (torch.float32, torch.float64):
+        like = torch.zeros(1, dtype=dtype)
+        assert float(Randomness(bytes(16), 0, 1).uniform(1, like=like)) < 1
 
 
 def test_a_technique_without_training_is_validated_once_and_tested() -> None:
