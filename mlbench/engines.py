@@ -89,9 +89,16 @@ def autograd_gradient(loss: ThetaLoss, theta: Tensor, *, constant: bool) -> tupl
 
 
 def functional_gradient(loss: ThetaLoss, theta: Tensor, *, constant: bool) -> tuple[Tensor, Tensor]:
-    """Differentiate inside ``vmap`` and ``grad``; a constant is detached before, not after."""
-    gradient, value = grad_and_value(loss)(theta.detach() if constant else theta)
-    return gradient, value
+    """Differentiate inside ``vmap`` and ``grad``.
+
+    A constant is detached before, so that nothing is recorded, and after, since the loss may
+    depend on Θ by other ways than θ.
+    """
+    if not constant:
+        gradient, value = grad_and_value(loss)(theta)
+        return gradient, value
+    gradient, value = grad_and_value(loss)(theta.detach())
+    return gradient.detach(), value.detach()
 
 
 class Loop(Engine):
