@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mlbench.registry import find_plugins, load_algorithm
 from mlbench.run.device import Execution
 from mlbench.run.events import Validated
 from mlbench.run.loop import Run
@@ -14,17 +15,27 @@ CHANCE = 0.2
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["maml", "turtle"])
+@pytest.mark.parametrize(
+    ("name", "train_tasks"),
+    [
+        ("maml", 80),
+        ("turtle", 80),
+        ("protonet", 80),
+        ("r2d2", 80),
+        ("finetuning", 400),
+        ("baseline_pp", 400),
+    ],
+)
 def test_what_is_learnt_on_shapes_carries_over_to_new_shapes_and_partly_to_glyphs(
-    name: str,
+    name: str, train_tasks: int
 ) -> None:
     request = Request(
         algorithm=name,
         train="shapes",
         evals=("glyphs",),
-        train_tasks=80,
+        train_tasks=train_tasks,
         validation_tasks=10,
-        validate_every=80,
+        validate_every=train_tasks,
         test_tasks=20,
     )
     run = Run(prepare(request), CPU)
@@ -35,8 +46,15 @@ def test_what_is_learnt_on_shapes_carries_over_to_new_shapes_and_partly_to_glyph
     assert CHANCE + 0.1 < scores["glyphs"] < scores["shapes"] - 0.05
 
 
+LEARNERS_OF_WAVES = sorted(
+    name
+    for name in find_plugins("algorithms")
+    if "regression" in (cls := load_algorithm(name)).kinds and cls.training == "episodes"
+)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["fo_maml", "fo_turtle", "maml", "turtle"])
+@pytest.mark.parametrize("name", LEARNERS_OF_WAVES)
 def test_every_technique_learns_waves(name: str) -> None:
     request = Request(
         algorithm=name,

@@ -7,13 +7,12 @@ starts from it goes on as if it had never stopped.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from copy import deepcopy
 from time import perf_counter
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from mlbench.contract import MetaStep, Parameters, Randomness, Split, Stream, TaskBatch
 from mlbench.episodes import seed_for
@@ -21,6 +20,7 @@ from mlbench.errors import MisuseError, PluginError
 from mlbench.run.blame import blaming
 from mlbench.run.device import Execution
 from mlbench.run.events import Episodes, Event, Phase, PhaseEnded, Validated
+from mlbench.run.judgement import check_predictions, check_step, judge
 from mlbench.run.progress import Progress, progress_of
 from mlbench.run.setup import Experiment
 
@@ -277,21 +277,10 @@ class Run:
         self, predictions: object, tasks: TaskBatch, outputs: int
     ) -> tuple[list[float], list[float]]:
         """Return losses and scores of a batch of tasks, one per task."""
-        problem, target = self.experiment.problem, tasks.query.y
-        expected = (tasks.task_count, target.shape[1], outputs)
-        if not isinstance(predictions, Tensor) or tuple(predictions.shape) != expected:
-            what = type(predictions).__name__
-            if isinstance(predictions, Tensor):
-                what = f"a tensor of shape {tuple(predictions.shape)}"
-            raise PluginError(
-                f"{self.spec.algorithm} predicts {what} where (tasks, queries, outputs) ="
-                f" {expected} is due; mend the plugin"
-            )
-        with torch.no_grad(), self.blaming("has predictions that cannot be judged"):
-            losses = problem.losses(predictions, target)
-            scores = problem.scores(predictions, target)
-        scores = scores.where(torch.isfinite(losses), torch.nan)
-        return losses.tolist(), scores.tolist()
+        expected = (tasks.task_count, tasks.query.y.shape[1], outputs)
+        found = check_predictions(predictions, expected, self.spec.algorithm)
+        with self.blaming("has predictions that cannot be judged"):
+            return judge(self.experiment.problem, found, tasks.query.y)
 
     def spend(self, phase: Phase, dataset: str, began: float) -> float:
         """Add the time since ``began`` to a phase; return it in seconds."""
@@ -306,35 +295,6 @@ class Run:
         if key not in self.progress.ended:
             self.progress.ended.append(key)
             yield PhaseEnded(phase, dataset, self.progress.seconds.get(key, 0.0))
-
-
-def check_step(taught: MetaStep, meta: Parameters) -> None:
-    """Refuse meta-gradients and averages that do not fit the meta-parameters.
-
-    Raises:
-        TypeError: One is no tensor, or of another type.
-        ValueError: There are none, or one has an unknown name or another shape.
-    """
-    if not taught.gradients:
-        raise ValueError("meta_step returns no gradients")
-    parts: dict[str, Mapping[str, object]] = {
-        "gradient": taught.gradients,
-        "average": taught.averages,
-    }
-    for what, found in parts.items():
-        for name, value in found.items():
-            if name not in meta:
-                raise ValueError(f"a {what} of {name!r}, but the parameters are {', '.join(meta)}")
-            if not isinstance(value, Tensor) or value.dtype != meta[name].dtype:
-                kind = value.dtype if isinstance(value, Tensor) else type(value).__name__
-                raise TypeError(
-                    f"the {what} of {name} is {kind}, not a tensor of {meta[name].dtype}"
-                )
-            if value.shape != meta[name].shape:
-                raise ValueError(
-                    f"the {what} of {name} has shape {tuple(value.shape)},"
-                    f" not {tuple(meta[name].shape)}"
-                )
 
 
 def mean(values: list[float]) -> float:
