@@ -20,6 +20,8 @@ VERBS = {
     "resume": "resume",
     "list": "list_",
     "describe": "describe",
+    "new": "new",
+    "check": "check",
     "data": "data",
     "sql": "sql",
     "table": "table",

@@ -1,0 +1,147 @@
+"""Checks of ``meta_step`` and ``predict``: their form, their purity, and that engines agree."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mlbench.check.finding import BreachError, NotDueError
+from mlbench.check.problems import Technique, chance
+from mlbench.contract import Algorithm, MetaStep, Parameters, TaskBatch
+from mlbench.engines import Engine, Lesson, Loop, Objective, Predict, Stacked
+from mlbench.run.judgement import check_step
+
+AGREE = 1e-8  # of engines, in float64, relative to the largest entry
+
+
+def check_runs(technique: Technique) -> None:
+    """Take one meta-step and predict once; look at the form of what comes back."""
+    algorithm = technique.build()
+    meta, tasks = technique.meta(algorithm), technique.tasks()
+    predictions = algorithm.predict(meta, tasks.support, tasks.query.x, chance(0, 3))
+    check_form("predict", predictions, (*tasks.query.y.shape[:2], technique.outputs))
+    if algorithm.training == "none":
+        return
+    lessons = technique.lessons(algorithm)
+    taught = algorithm.meta_step(meta, lessons)
+    flat = algorithm.training == "batches"
+    outputs = technique.problem.train_classes if flat else technique.outputs
+    check_form("meta_step", taught.predictions, (*lessons.query.y.shape[:2], outputs or 1))
+    try:
+        check_step(taught, meta)
+    except (TypeError, ValueError) as error:
+        raise BreachError(str(error)) from error
+
+
+def check_form(method: str, predictions: object, shape: tuple[int, ...]) -> None:
+    """Refuse predictions of another form than (tasks, queries, outputs), or with a graph."""
+    if not isinstance(predictions, Tensor) or tuple(predictions.shape) != shape:
+        found = type(predictions).__name__
+        if isinstance(predictions, Tensor):
+            found = f"shape {tuple(predictions.shape)}"
+        raise BreachError(
+            f"{method} gives predictions of {found}, not (tasks, queries, outputs) = {shape}"
+        )
+    if predictions.requires_grad:
+        raise BreachError(
+            f"{method} gives predictions that hold on to their graph", "detach() them"
+        )
+    if predictions.dtype != torch.float64:
+        raise BreachError(
+            f"{method} gives {predictions.dtype} for inputs of float64",
+            "make tensors like the ones you are given: torch.zeros_like(x), x.new_zeros(...)",
+        )
+
+
+def check_stateless(technique: Technique) -> None:
+    """Call everything again, in another order: nothing may change."""
+    algorithm = technique.build()
+    meta, tasks = technique.meta(algorithm), technique.tasks()
+    before = {name: value.clone() for name, value in meta.items()}
+
+    def predict() -> Tensor:
+        torch.manual_seed(0)
+        return algorithm.predict(meta, tasks.support, tasks.query.x, chance(0, 3))
+
+    first = predict()
+    if not torch.equal(first, predict()):
+        raise BreachError("predict answers otherwise the second time")
+    if technique.cls.training != "none":
+        lessons = technique.lessons(algorithm)
+        one = step(algorithm, meta, lessons)
+        if not torch.equal(first, predict()):
+            raise BreachError("predict answers otherwise after a meta_step")
+        other = step(algorithm, meta, lessons)
+        if not all(torch.equal(one.gradients[n], other.gradients[n]) for n in one.gradients):
+            raise BreachError("meta_step gives other gradients the second time")
+    if not all(torch.equal(meta[name], value) for name, value in before.items()):
+        raise BreachError(
+            "it changes the meta-parameters that it is handed",
+            "leave meta as it is: return gradients, or averages where no gradient is meant",
+        )
+
+
+def step(algorithm: Algorithm, meta: Parameters, lessons: TaskBatch) -> MetaStep:
+    """Take a meta-step, the global generator always standing at the same place."""
+    torch.manual_seed(0)
+    return algorithm.meta_step(meta, lessons)
+
+
+class Watched(Loop):
+    """The loop, which notes whether it is asked."""
+
+    asked = False
+
+    def total(
+        self, lesson: Lesson, meta: Parameters, tasks: TaskBatch
+    ) -> tuple[Parameters, Tensor]:
+        """Note it."""
+        self.asked = True
+        return super().total(lesson, meta, tasks)
+
+    def meta_gradients(
+        self, objective: Objective, meta: Parameters, tasks: TaskBatch, clip: Any
+    ) -> tuple[Parameters, Tensor]:
+        """Note it."""
+        self.asked = True
+        return super().meta_gradients(objective, meta, tasks, clip)
+
+    def predictions(
+        self, predict: Predict, meta: Parameters, support: Any, query_x: Tensor
+    ) -> Tensor:
+        """Note it."""
+        self.asked = True
+        return super().predictions(predict, meta, support, query_x)
+
+
+def check_engines(technique: Technique) -> None:
+    """Compare the plain loop with the stack of all tasks."""
+    watched = Watched()
+    (one, taught), (other, stacked) = (
+        outcome(technique, engine) for engine in (watched, Stacked())
+    )
+    if not watched.asked:
+        raise NotDueError("it does without the engine")
+    agree("predictions", one, other)
+    for name, gradient in taught.items():
+        agree(f"meta-gradients of {name}", gradient, stacked[name])
+
+
+def outcome(technique: Technique, engine: Engine) -> tuple[Tensor, Parameters]:
+    """Return predictions and meta-gradients by one engine."""
+    algorithm = technique.build(engine=engine)
+    meta, tasks = technique.meta(algorithm), technique.tasks()
+    predictions = algorithm.predict(meta, tasks.support, tasks.query.x, chance(0, 3))
+    if technique.cls.training == "none":
+        return predictions, {}
+    return predictions, step(algorithm, meta, technique.lessons(algorithm)).gradients
+
+
+def agree(what: str, loop: Tensor, stacked: Tensor) -> None:
+    """Refuse tensors that differ by more than rounding."""
+    scale = max(1.0, float(loop.abs().max()))
+    worst = float((loop - stacked).abs().max()) / scale
+    if not worst <= AGREE:
+        raise BreachError(f"{what} of loop and stack differ by {worst:.1e} in float64")

@@ -1,0 +1,1 @@
+"""What ``mlbench new`` writes: plugins that work, with names that it replaces."""

@@ -1,0 +1,34 @@
+"""What every plugin owes, checked on every one that is bundled."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import pytest
+
+from mlbench.check.finding import Check
+from mlbench.check.suite import checks_of, judge, subjects_of
+from mlbench.plugins import KINDS, Kind
+from mlbench.registry import find_plugin, find_plugins, load_plugin
+
+CASES = [
+    pytest.param(kind, name, check, id=f"{name}-{check.name}")
+    for kind in KINDS
+    for name in find_plugins(kind)
+    for check in checks_of(kind)
+]
+
+
+@cache
+def subjects(kind: Kind, name: str) -> list[Any]:
+    """Return what is checked of a plugin, made once: data sets are drawn only once, too."""
+    return list(subjects_of(load_plugin(find_plugin(kind, name))))
+
+
+@pytest.mark.parametrize(("kind", "name", "check"), CASES)
+def test_the_promise_is_kept(kind: Kind, name: str, check: Check[Any]) -> None:
+    found = judge(check, subjects(kind, name))
+    if found.verdict == "skipped":
+        pytest.skip(found.reason)
+    assert found.verdict == "passed", f"{found.reason} -> {found.remedy}"
