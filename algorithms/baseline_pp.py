@@ -6,12 +6,10 @@ that of its authors' code: rows in weight normalisation, and logits scaled by 2.
 
 from __future__ import annotations
 
-from math import sqrt
-
 from torch import Tensor
 
 from mlbench.contract import Parameters
-from mlbench.transfer import Pretrained
+from mlbench.transfer import Pretrained, rows
 
 SCALE = 2.0  # of the logits
 EPSILON = 1e-5  # added to the norm of the features
@@ -25,7 +23,7 @@ class BaselinePlusPlus(Pretrained):
 
     def head(self, uniforms: Tensor) -> Parameters:
         """Return v, a row per class, uniform in ±1/√features, and its norms g, one per class."""
-        direction = (2 * uniforms - 1) / sqrt(uniforms.shape[-1])
+        direction = rows(uniforms)
         return {"head.direction": direction, "head.norm": direction.norm(dim=-1)}
 
     def logits(self, head: Parameters, features: Tensor) -> Tensor:

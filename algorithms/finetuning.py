@@ -5,12 +5,10 @@ Paper: Chen, Liu, Kira, Wang and Huang, 2019, https://arxiv.org/abs/1904.04232 (
 
 from __future__ import annotations
 
-from math import sqrt
-
 from torch import Tensor
 
 from mlbench.contract import Parameters
-from mlbench.transfer import Pretrained
+from mlbench.transfer import Pretrained, rows
 
 
 class Finetuning(Pretrained):
@@ -21,7 +19,7 @@ class Finetuning(Pretrained):
 
     def head(self, uniforms: Tensor) -> Parameters:
         """Return W, uniform in ±1/√features, and b = 0."""
-        weight = (2 * uniforms - 1) / sqrt(uniforms.shape[-1])
+        weight = rows(uniforms)
         return {"head.weight": weight, "head.bias": weight.new_zeros(weight.shape[:-1])}
 
     def logits(self, head: Parameters, features: Tensor) -> Tensor:

@@ -31,7 +31,7 @@ class ImamlHyper(InnerHyper):
     inner_lr: float = hp(0.1, "α, the inner step size", above=0, when={"regression": 0.02})
     proximity: float = hp(0.5, "λ, the pull of φ to θ", above=0, when={"regression": 10.0})
     solver_steps: int = hp(5, "steps C of conjugate gradient", at_least=1)
-    damping: float = hp(0.0, "added to the matrix's diagonal", at_least=0, when={"released": 1.0})
+    damping: float = hp(0.0, "added to the matrix's diagonal", at_least=0)
 
 
 class Imaml(GradientBased):

@@ -17,12 +17,15 @@ from mlbench.inner import GradientBased, InnerHyper, UpdateRule
 
 @dataclass(frozen=True, kw_only=True)
 class MetaSgdHyper(InnerHyper):
-    """The paper takes one step and starts α in [0.005, 0.1]; meta-batches are those of MAML."""
+    """The paper takes one step, and draws the α that all weights start with from [0.005, 0.1].
+
+    Meta-batches are those of MAML.
+    """
 
     train_steps: int = hp(1, "updates T per task in meta-training", at_least=1)
     test_steps: int = hp(1, "updates T per task in validation and test", at_least=1)
-    alpha_low: float = hp(0.005, "lowest rate of α at first, drawn uniformly")
-    alpha_high: float = hp(0.1, "highest rate of α at first")
+    alpha_low: float = hp(0.005, "lowest α at first, drawn uniformly")
+    alpha_high: float = hp(0.1, "highest α at first")
     meta_batch: int = hp(
         2, "tasks J per meta-update", at_least=1, when={"1-shot": 4, "regression": 1}
     )
@@ -34,9 +37,10 @@ class LearntRates(UpdateRule[None]):
     hyper: MetaSgdHyper
 
     def initialise(self, generator: torch.Generator, theta: Tensor) -> Parameters:
-        """Return α, ``(n,)``."""
+        """Return α, ``(n,)``, at first the same for all weights."""
         low, high = self.hyper.alpha_low, self.hyper.alpha_high
-        return {"alpha": low + (high - low) * torch.rand(theta.shape, generator=generator)}
+        rate = low + (high - low) * torch.rand((), generator=generator)
+        return {"alpha": rate.expand(theta.shape).clone()}
 
     def start(self, meta: Parameters, theta: Tensor) -> None:
         """Remember nothing."""

@@ -10,24 +10,30 @@ b_k = -‖c_k‖² is the prototypical network. The inner loop then changes all 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
-from mlbench.contract import Batch, Parameters
+from mlbench.contract import Batch, Parameters, hp
 from mlbench.embedding import class_means
 
-from .maml import Maml
+from .maml import Maml, MamlHyper
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProtoMamlHyper(MamlHyper):
+    """MAML's but for the rate: the head of prototypes is large, and so are its gradients."""
+
+    inner_lr: float = hp(0.001, "α, the step size of the inner loop", above=0)
 
 
 class ProtoMaml(Maml):
-    """MAML from the head of a prototypical network; Θ is the body alone.
-
-    The hyperparameters are MAML's here, so that the two differ in the head alone; the paper's
-    experiments are of order 1.
-    """
+    """MAML from the head of a prototypical network; Θ is the body alone."""
 
     name = "proto_maml"
     paper = "Triantafillou et al., 2020, https://arxiv.org/abs/1903.03096"
+    Hyper = ProtoMamlHyper
     kinds = ("classification",)
 
     def initialise(self, generator: torch.Generator) -> Parameters:

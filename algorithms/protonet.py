@@ -20,7 +20,7 @@ class ProtoNet(EmbeddingBased):
     paper = "Snell et al., 2017, https://arxiv.org/abs/1703.05175"
     kinds = ("classification",)
 
-    def answer(self, meta: Parameters, support: Batch, query: Tensor) -> Tensor:
+    def read_out(self, meta: Parameters, support: Batch, query: Tensor) -> Tensor:
         """Return -‖f(x) - c_k‖² as logits (Eq. 2), c_k the class means (Eq. 1)."""
         ways, _ = self.problem.learner.head_shape
         prototypes = class_means(support, ways)

@@ -24,7 +24,10 @@ from mlbench.embedding import EmbeddingBased, EmbeddingHyper, one_hot
 
 @dataclass(frozen=True, kw_only=True)
 class R2D2Hyper(EmbeddingHyper):
-    """λ, α and β are learnt; these say where the first two begin."""
+    """λ, α and β are learnt; these say where the first two begin, and are not the authors'.
+
+    Their λ begins at 50 n in these units and stays, and their α is another for every data set.
+    """
 
     ridge: float = hp(50.0, "λ at first", above=0, when={"regression": 0.1})
     scale: float = hp(1.0, "α at first", above=0)
@@ -47,7 +50,7 @@ class R2D2(EmbeddingBased):
             meta["shift"] = torch.tensor(0.0)
         return meta
 
-    def answer(self, meta: Parameters, support: Batch, query: Tensor) -> Tensor:
+    def read_out(self, meta: Parameters, support: Batch, query: Tensor) -> Tensor:
         """Return ŷ = α x W + β: logits, or values."""
         targets = support.y
         if self.problem.kind == "classification":

@@ -3,9 +3,9 @@
 Paper: Nichol, Achiam and Schulman, 2018, https://arxiv.org/abs/1803.02999, Algorithm 2 (batched):
 θ ← θ + ε/n Σᵢ (φᵢ - θ), φᵢ the weights after T steps on task i. Queries teach nothing.
 
-The paper descends mini-batches of up to 15 examples per class with Adam (β₁ = 0), and lets ε fall
-to 0; here the steps are of plain gradient descent unless ``beta2`` is set, on the whole support
-set of the episode, as every technique meets it, and ε stays.
+The paper descends mini-batches of more examples than the shots with Adam (β₁ = 0), and lets ε
+fall to 0; here the steps are of plain gradient descent unless ``beta2`` is set, on the whole
+support set of the episode, as every technique meets it, and ε stays.
 """
 
 from __future__ import annotations
@@ -24,16 +24,15 @@ from mlbench.inner import GradientBased, InnerHyper, UpdateRule, last
 class ReptileHyper(InnerHyper):
     """Steps, meta-batch and ε are those of the commands that the authors give for miniImageNet.
 
-    The 1-shot ones are the transductive; 5-shot tests take 88 steps there, of smaller batches. On
-    sine, those of the demonstration in their blog,
-    https://openai.com/index/reptile. Rates of images are MAML's, since the paper's are Adam's.
+    On sine, those of the demonstration in their blog, https://openai.com/index/reptile. Rates of
+    images are MAML's, since the paper's are Adam's.
     """
 
     train_steps: int = hp(
-        8, "updates T per task in meta-training", at_least=1, when={"1-shot": 15, "regression": 5}
+        8, "updates T per task in meta-training", at_least=1, when={"regression": 5}
     )
     test_steps: int = hp(
-        20, "updates T in validation and test", at_least=1, when={"1-shot": 10, "regression": 32}
+        50, "updates T in validation and test", at_least=1, when={"regression": 32}
     )
     order: int = hp(1, "1: no derivative goes through the updates", one_of=(1,))
     inner_lr: float = hp(
@@ -42,9 +41,7 @@ class ReptileHyper(InnerHyper):
     beta2: float | None = hp(
         None, "β₂ of an inner Adam with β₁ = 0, as in the paper; None: SGD", at_least=0, below=1
     )
-    meta_batch: int = hp(
-        5, "tasks n per meta-update", at_least=1, when={"1-shot": 10, "regression": 1}
-    )
+    meta_batch: int = hp(5, "tasks n per meta-update", at_least=1, when={"regression": 1})
     meta_lr: float = hp(
         1.0, "ε, how far θ goes to the tasks' mean weights", above=0, when={"regression": 0.1}
     )
@@ -91,9 +88,10 @@ class Reptile(GradientBased):
         return self.clip_meta({"theta": meta["theta"] - phi}), prediction
 
     def meta_step(self, meta: Parameters, tasks: TaskBatch) -> MetaStep:
-        """Return Σᵢ (θ - φᵢ)."""
-        return MetaStep(*self.engine.total(self.lesson, meta, tasks))
+        """Return the mean of θ - φᵢ."""
+        gradients, predictions = self.engine.total(self.lesson, meta, tasks)
+        return MetaStep({"theta": gradients["theta"] / tasks.task_count}, predictions)
 
     def optimiser(self, parameters: list[Tensor]) -> torch.optim.Optimizer:
-        """Return what goes ε of the way to the mean of φ: SGD, given a sum over tasks."""
-        return torch.optim.SGD(parameters, lr=self.hyper.meta_lr / self.hyper.meta_batch)
+        """Return what goes ε of the way to the mean of φ: SGD."""
+        return torch.optim.SGD(parameters, lr=self.hyper.meta_lr)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from hashlib import blake2b
 from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
@@ -176,9 +177,10 @@ class Randomness:
     def uniform(self, *shape: int, like: Tensor) -> Tensor:
         """Return numbers in [0, 1), ``(tasks, *shape)``; asked for again, the same.
 
-        Draw all that a task needs at once: another width gives unrelated numbers.
+        Draw all that a task needs at once: another shape gives unrelated numbers.
         """
-        rows = block_uniforms(self.key, self.start, self.stop, prod(shape))
+        key = blake2b(str(shape).encode(), key=self.key, digest_size=16).digest()
+        rows = block_uniforms(key, self.start, self.stop, prod(shape))
         below_one = 1 - torch.finfo(like.dtype).eps  # which rounding must not reach
         return torch.from_numpy(rows).clamp(max=below_one).to(like).view(-1, *shape)
 
@@ -202,7 +204,8 @@ class Algorithm(ABC):
     """A few-shot learning technique: pure functions of its meta-parameters.
 
     An instance keeps no state: what training changes lies in ``meta``, which the harness
-    optimises, saves, restores and hands back.
+    optimises, saves, restores and hands back. Of the hyperparameters it reads those of these names,
+    where there are any: ``meta_lr``, ``meta_batch``, ``flat_batch`` and ``order``.
     """
 
     name: ClassVar[str]

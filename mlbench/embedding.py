@@ -1,7 +1,7 @@
 """Techniques that learn an embedding: one pass over support and query, then a closed form.
 
 The body of the base-learner embeds both sets of a task, and what the support features say of the
-query features is the technique's: :meth:`EmbeddingBased.answer`. There is no inner loop, and the
+query features is the technique's: :meth:`EmbeddingBased.read_out`. There is no inner loop, and the
 meta-gradient is that of the query loss.
 """
 
@@ -41,7 +41,7 @@ class EmbeddingBased(Algorithm):
     Hyper: ClassVar[type[Hyper]] = EmbeddingHyper
 
     @abstractmethod
-    def answer(self, meta: Parameters, support: Batch, query: Tensor) -> Tensor:
+    def read_out(self, meta: Parameters, support: Batch, query: Tensor) -> Tensor:
         """Return one task's predictions, ``(queries, outputs)``.
 
         Args:
@@ -68,7 +68,7 @@ class EmbeddingBased(Algorithm):
     ) -> Tensor:
         """Embed one task and answer, ``(queries, outputs)``."""
         features, query = self.problem.embed(meta["body"], support.x, query_x)
-        return self.answer(meta, Batch(features, support.y), query)
+        return self.read_out(meta, Batch(features, support.y), query)
 
     def meta_step(self, meta: Parameters, tasks: TaskBatch) -> MetaStep:
         """Return the gradient of the query loss, summed over the tasks."""

@@ -80,7 +80,8 @@ def block_uniforms(key: bytes, start: int, stop: int, width: int) -> NDArray[np.
         key: 16 bytes; another key gives unrelated numbers.
         start: The first block.
         stop: One past the last block.
-        width: Numbers per block; blocks of another width are unrelated, too.
+        width: Numbers per block. Widths are rounded up to whole values of the counter, so those
+            that round alike share their first numbers: for unrelated ones, take another key.
     """
     counts = -(-width // WORDS_PER_COUNT)
     bits = np.random.Philox(key=np.frombuffer(key, dtype=np.uint64), counter=start * counts)

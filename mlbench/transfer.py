@@ -11,6 +11,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import sqrt
 from typing import ClassVar
 
 import torch
@@ -28,6 +29,7 @@ from mlbench.contract import (
     TaskBatch,
     hp,
 )
+from mlbench.errors import MisuseError
 from mlbench.normalise import Statistics, by_statistics, recording
 
 TaskLoss = Callable[[Parameters, Batch], Tensor]
@@ -48,6 +50,15 @@ class FitHyper(Hyper):
 def choose(uniforms: Tensor, count: int) -> Tensor:
     """Return indices below ``count``, with replacement, from numbers in [0, 1)."""
     return (uniforms * count).long().clamp(max=count - 1)  # the product may round up to ``count``
+
+
+def rows(uniforms: Tensor) -> Tensor:
+    """Return rows as a linear layer begins with, uniform in ±1/√features.
+
+    Args:
+        uniforms: Random numbers in [0, 1), ``(..., outputs, features)``.
+    """
+    return (2 * uniforms - 1) / sqrt(uniforms.shape[-1])
 
 
 def fit(
@@ -121,7 +132,10 @@ class Pretrained(Algorithm):
         learner = self.problem.learner
         body, _ = learner.split(learner.initialise(generator))
         _, features = learner.head_shape
-        uniforms = torch.rand(self.problem.train_classes or 0, features, generator=generator)
+        classes = self.problem.train_classes
+        if classes is None:
+            raise MisuseError(f"{self.name} needs the number of training classes, which is unknown")
+        uniforms = torch.rand(classes, features, generator=generator)
         mean = torch.stack(
             [torch.zeros(shape) for name, shape in learner.shapes if name.endswith("gamma")]
         )

@@ -17,7 +17,7 @@ from mlbench.learners import Conv4, Conv4Options
 from mlbench.registry import find_plugins, load_algorithm
 
 TASKS, AT_ONCE, WAYS = 600, 100, 5
-STEPS = 10  # of an inner loop at most: chance is no matter of how long one learns
+STEPS = 3  # of an inner loop at most: chance is no matter of how long one learns
 CLASSIFIERS = sorted(
     name for name in find_plugins("algorithms") if "classification" in load_algorithm(name).kinds
 )

@@ -25,7 +25,8 @@ PLUGINS_MAY_IMPORT = {
     *sys.stdlib_module_names,
     *("numpy", "torch"),
     *("mlbench.contract", "mlbench.episodes", "mlbench.errors", "mlbench.hyper"),
-    *("mlbench.images", "mlbench.inner", "mlbench.learners"),
+    *("mlbench.embedding", "mlbench.engines", "mlbench.images", "mlbench.inner"),
+    *("mlbench.learners", "mlbench.normalise", "mlbench.transfer"),
 }
 BUNDLED = [
     file for kind in KINDS for plugin in find_plugins(kind).values() for file in plugin.files

@@ -29,6 +29,8 @@ def report(launched: Launched, database: Path, *, as_json: bool) -> None:
         print_results(launched.run_id, outcome, spec.kind)
     if outcome.diverged:
         click.echo(f"{launched.run_id} diverged: {outcome.diverged}")
+    if outcome.note:
+        click.echo(f"{launched.run_id}: {outcome.note}")
     if not outcome.results:
         click.echo("No validation had a finite mean score, so there was nothing to test.")
     phases = ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in outcome.totals().items())

@@ -55,6 +55,8 @@ def check_step(taught: MetaStep, meta: Parameters) -> None:
         "gradient": taught.gradients,
         "average": taught.averages,
     }
+    if both := sorted(taught.gradients.keys() & taught.averages.keys()):
+        raise ValueError(f"{', '.join(both)} has both a gradient and an average")
     for what, found in parts.items():
         for name, value in found.items():
             if name not in meta:

@@ -61,7 +61,7 @@ class Run:
         if state is not None:
             self.optimiser.load_state_dict(state["optimiser"])
             torch.set_rng_state(state["generator"])
-            if self.device.type == "cuda":
+            if self.device.type == "cuda" and "device_generator" in state:
                 torch.cuda.set_rng_state(state["device_generator"], self.device)
         else:
             torch.manual_seed(seed_for("plugins", self.spec.seed))
@@ -84,6 +84,11 @@ class Run:
                 f" it has {', '.join(self.meta)}; --set protocol.restores=everything or nothing"
             )
         source = self.experiment.datasets[self.spec.train_dataset]
+        if self.algorithm.training == "batches" and source.train_classes is None:
+            raise MisuseError(
+                f"{self.spec.algorithm} trains on flat batches, and {source.name} does not say how"
+                " many classes it has to train on; give it a property train_classes"
+            )
         with blaming(type(source), "cannot check episodes"):
             source.check(self.experiment.training_stream(self.algorithm))
 
@@ -193,6 +198,8 @@ class Run:
             losses, scores = self.judge(taught.predictions, tasks, self.outputs(stream))
             progress.tasks = stop
             self.learn(taught, losses)
+            if stop >= count and progress.step == 0:
+                self.diverge("had no finite meta-gradient at all")
             due = stop // budget.validate_every > before // budget.validate_every
             if due or stop >= count:
                 progress.phase = "validation"
@@ -207,11 +214,13 @@ class Run:
         progress = self.progress
         values = (*taught.gradients.values(), *taught.averages.values())
         finite = all(map(math.isfinite, losses)) and all(bool(g.isfinite().all()) for g in values)
-        progress.nonfinite = 0 if finite else progress.nonfinite + 1
         if not finite:
+            progress.nonfinite += 1
+            progress.skipped += 1
             if progress.nonfinite == PATIENCE:
                 self.diverge(f"had no finite meta-gradient for {PATIENCE} meta-steps")
             return
+        progress.nonfinite = 0
         with torch.no_grad():
             for name, value in self.meta.items():
                 value.grad = taught.gradients.get(name)
@@ -269,9 +278,8 @@ class Run:
 
     def outputs(self, stream: Stream) -> int:
         """Return how many outputs a prediction for a query of this stream has."""
-        if stream.flat:
-            return self.experiment.problem.train_classes or 0
-        return stream.ways or 1
+        classes = self.experiment.problem.train_classes if stream.flat else stream.ways
+        return classes or 1
 
     def judge(
         self, predictions: object, tasks: TaskBatch, outputs: int

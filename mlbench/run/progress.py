@@ -24,6 +24,7 @@ class Progress:
         ended: Phases and data sets whose end was told.
         tested: Losses and scores of each test that has ended, by data set.
         nonfinite: How many meta-steps in a row had a loss or a gradient that is not finite.
+        skipped: How many had in all.
         diverged: Why training stopped before its end; ``None`` if it did not.
         best_score: The best validation score; ``None`` before the first.
         best_step: Meta-updates when it was reached.
@@ -39,9 +40,17 @@ class Progress:
     ended: list[str] = field(default_factory=list)
     tested: dict[str, tuple[list[float], list[float]]] = field(default_factory=dict)
     nonfinite: int = 0
+    skipped: int = 0
     diverged: str | None = None
     best_score: float | None = None
     best_step: int = 0
+
+    @property
+    def remark(self) -> str | None:
+        """Return what is to be known of the training: why it ended, or what it left out."""
+        if self.diverged is None and self.skipped:
+            return f"{self.skipped} meta-steps were skipped, since they were not finite"
+        return self.diverged
 
 
 def progress_of(state: dict[str, Any]) -> Progress:

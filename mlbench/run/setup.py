@@ -118,7 +118,7 @@ def stream_of(spec: RunSpec, dataset: Dataset, split: Split) -> Stream:
         shots=spec.shots,
         queries=spec.queries,
         seed=spec.seed if split == "train" else EVALUATION_SEED,
-        replacement=spec.protocol.replacement,
+        replacement=spec.protocol.replacement and spec.kind == "classification",
     )
 
 

@@ -86,7 +86,8 @@ class Protocol(Hyper):
         "transductive", "batch-norm of queries: by their own statistics, or by the support set's"
     )
     restores: Restores = hp(
-        "everything", "what the best validated state brings back before the test"
+        "everything",
+        "what the best validated state brings back before the test; released: see the technique",
     )
     statistic: Literal["median", "mean", "trimmed"] = hp(
         "median", "what tables say of several runs", when={"released": "trimmed"}
@@ -204,9 +205,11 @@ class RunSpec:
     def hash(self) -> str:
         """Return 16 hexadecimal digits: equal hashes, equal results.
 
-        Names of presets are left out: a budget by hand that equals ``quick`` is ``quick``.
+        Names of presets are left out: a budget by hand that equals ``quick`` is ``quick``. So is
+        the statistic, which says how runs are summed up.
         """
         record = self.record()
+        del record["protocol_settings"]["statistic"]
         for preset in ("budget", "protocol"):
             del record[preset]
         text = json.dumps(record, sort_keys=True, separators=(",", ":"))

@@ -187,7 +187,7 @@ class Attempt:
                 journal.append([status("interrupted", progress.position, progress.tasks)])
                 return Ended(progress, finished=False, exit_code=stop.exit_code)
         final: FinalStatus = "diverged" if progress.diverged else "finished"
-        journal.append([status(final, progress.position, progress.tasks, progress.diverged)])
+        journal.append([status(final, progress.position, progress.tasks, progress.remark)])
         journal.sync()
         return Ended(progress, finished=True, exit_code=stop.exit_code)
 

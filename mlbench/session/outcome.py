@@ -52,11 +52,13 @@ class Outcome:
     Args:
         results: None where a run diverged before there was anything to test.
         diverged: How it did; ``None`` if it finished.
+        note: What else is to be known of its training.
     """
 
     results: list[Result]
     phases: list[PhaseSeconds]
     diverged: str | None
+    note: str | None = None
 
     def seconds(self, phase: str, eval_dataset: str) -> float:
         """Return the wall time of a phase on one data set."""
@@ -107,7 +109,8 @@ def outcome_of_progress(experiment: Experiment, progress: Progress) -> Outcome:
         for key, seconds in progress.seconds.items()
         for phase, _, dataset in [key.partition(" ")]
     ]
-    return Outcome(results, phases, progress.diverged)
+    note = None if progress.diverged else progress.remark
+    return Outcome(results, phases, progress.diverged, note)
 
 
 def shortcomings(experiment: Experiment, eval_dataset: str) -> str | None:
@@ -126,4 +129,4 @@ def outcome_of_store(paths: StorePaths, run_id: str) -> Outcome | None:
     if not results and status != "diverged":
         return None
     phases = [PhaseSeconds(**row) for row in run_phases(paths, run_id).iter_rows(named=True)]
-    return Outcome(results, phases, error if status == "diverged" else None)
+    return Outcome(results, phases, *((error, None) if status == "diverged" else (None, error)))

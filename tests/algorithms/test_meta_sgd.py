@@ -92,16 +92,21 @@ def test_equal_rates_make_it_maml(learner: str, order: int) -> None:
     )
 
 
-def test_alpha_starts_uniform_in_the_interval_of_the_paper() -> None:
+def test_alpha_starts_alike_for_all_weights_anywhere_in_the_interval_of_the_paper() -> None:
     problem, _ = regression()
-    alpha = build(problem).initialise(torch.Generator().manual_seed(0))["alpha"]
-    assert alpha.shape == (problem.learner.size,)
-    assert 0.005 <= float(alpha.min()) < 0.006
-    assert 0.099 < float(alpha.max()) <= 0.1
-    assert float(alpha.mean()) == pytest.approx(0.0525, abs=0.002)
+    drawn = [
+        build(problem).initialise(torch.Generator().manual_seed(seed))["alpha"]
+        for seed in range(200)
+    ]
+    assert all(alpha.shape == (problem.learner.size,) for alpha in drawn)
+    assert all(torch.equal(alpha, alpha[:1].expand_as(alpha)) for alpha in drawn)
+    rates = torch.stack([alpha[0] for alpha in drawn])
+    assert 0.005 <= float(rates.min()) < 0.01
+    assert 0.095 < float(rates.max()) <= 0.1
+    assert float(rates.mean()) == pytest.approx(0.0525, abs=0.006)
     fixed = build(problem, alpha_low=0.03, alpha_high=0.03)
-    drawn = fixed.initialise(torch.Generator())["alpha"]
-    torch.testing.assert_close(drawn, torch.full_like(drawn, 0.03))
+    found = fixed.initialise(torch.Generator())["alpha"]
+    torch.testing.assert_close(found, torch.full_like(found, 0.03))
 
 
 @pytest.mark.parametrize("only", ["theta", "alpha"])

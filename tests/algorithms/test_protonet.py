@@ -41,7 +41,7 @@ def test_logits_are_minus_the_squared_distances_to_the_class_means(labels: list[
         mean = sum(members) / len(members)
         for i, each in enumerate(q):
             expected[i, k] = -np.dot(each - mean, each - mean)
-    found = protonet().answer({}, support, query)
+    found = protonet().read_out({}, support, query)
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-12)
 
 
@@ -50,7 +50,7 @@ def test_of_one_shot_it_is_the_nearest_neighbour(seed: int) -> None:
     labels = [2, 0, 3, 1]
     support, query = features(labels, seed)
     nearest = torch.cdist(query, support.x).argmin(1)
-    assert torch.equal(protonet().answer({}, support, query).argmax(1), support.y[nearest])
+    assert torch.equal(protonet().read_out({}, support, query).argmax(1), support.y[nearest])
 
 
 def test_moving_the_embedding_changes_nothing() -> None:
@@ -58,5 +58,5 @@ def test_moving_the_embedding_changes_nothing() -> None:
     q, _ = torch.linalg.qr(torch.randn(6, 6, dtype=torch.float64))
     moved = Batch(support.x @ q + 1.5, support.y)
     torch.testing.assert_close(
-        protonet().answer({}, moved, query @ q + 1.5), protonet().answer({}, support, query)
+        protonet().read_out({}, moved, query @ q + 1.5), protonet().read_out({}, support, query)
     )

@@ -73,7 +73,7 @@ def test_on_quadratics_it_goes_epsilon_of_the_way_to_the_mean_of_what_tasks_end_
     bias = Problem("regression", MLP(1, 1, MLPOptions(hidden=())))  # at x = 0 it predicts its bias
     chosen: dict[str, Any] = {
         "train_steps": steps,
-        "meta_batch": TASKS,
+        "meta_batch": TASKS + 1,  # the last tasks of a budget may be fewer
         "meta_lr": epsilon,
         "inner_lr": 0.1,
     }
@@ -101,7 +101,7 @@ def test_one_step_teaches_the_gradient_of_the_support_loss(learner: str) -> None
     total = problem.losses(torch.stack(outputs), tasks.support.y).sum()
     (expected,) = torch.autograd.grad(total, theta)
     found = reptile.meta_step({"theta": theta.detach()}, tasks).gradients["theta"]
-    torch.testing.assert_close(found, 0.03 * expected, **CLOSE)
+    torch.testing.assert_close(found, 0.03 * expected / TASKS, **CLOSE)
 
 
 def test_with_beta2_the_inner_loop_is_adam_without_momentum() -> None:
@@ -115,7 +115,7 @@ def test_with_beta2_the_inner_loop_is_adam_without_momentum() -> None:
         for _ in range(7):
             (phi.grad,) = torch.autograd.grad(problem.loss(problem.learner(phi, x), y), phi)
             adam.step()
-        expected += meta["theta"] - phi.detach()
+        expected += (meta["theta"] - phi.detach()) / TASKS
     torch.testing.assert_close(reptile.meta_step(meta, tasks).gradients["theta"], expected, **CLOSE)
 
 

@@ -332,7 +332,30 @@ def test_a_step_that_is_not_finite_is_recorded_and_skipped() -> None:
     assert run.progress.step == 2
     assert all(bool(value.isfinite().all()) for value in run.meta.values())
     assert run.progress.diverged is None
+    assert run.progress.remark == "2 meta-steps were skipped, since they were not finite"
     assert list(run.progress.tested) == ["sine"]
+
+
+def test_a_gradient_that_is_not_finite_is_skipped_though_its_loss_is() -> None:
+    def meta_step(self: Any, meta: Parameters, tasks: TaskBatch) -> MetaStep:
+        taught: MetaStep = MAML.meta_step(self, meta, tasks)
+        return taught._replace(gradients={"theta": taught.gradients["theta"] * torch.inf})
+
+    run = Run(broken(meta_step=meta_step), CPU)
+    losses = [loss for e in run.events() if isinstance(e, Episodes) for loss in e.losses]
+    assert all(map(math.isfinite, losses))
+    assert (run.progress.step, run.progress.skipped) == (0, 4)
+    assert "had no finite meta-gradient at all after 0" in (run.progress.diverged or "")
+    assert len(run.progress.tested["sine"][0]) == 5
+
+
+def test_what_has_both_a_gradient_and_an_average_is_refused() -> None:
+    def meta_step(self: Any, meta: Parameters, tasks: TaskBatch) -> MetaStep:
+        taught: MetaStep = MAML.meta_step(self, meta, tasks)
+        return taught._replace(averages=dict(meta))
+
+    with pytest.raises(PluginError, match="theta has both a gradient and an average"):
+        list(Run(broken(meta_step=meta_step), CPU).events())
 
 
 def test_training_that_is_never_finite_again_stops_early_and_tests_the_best(
@@ -412,6 +435,13 @@ def test_what_is_left_to_chance_depends_on_task_and_seed_alone() -> None:
     assert not torch.equal(tests[0][:4], validations[0])
     assert tests[0].shape == (5, 2, 3)
     assert tests[0].unique().numel() == 30
+
+
+def test_random_numbers_of_another_shape_are_unrelated() -> None:
+    chance, like = Randomness(bytes(16), 0, 50), torch.zeros(1, dtype=torch.float64)
+    drawn = [chance.uniform(*shape, like=like) for shape in ((3,), (4,), (2, 2), (4, 1))]
+    numbers = torch.cat([each.flatten() for each in drawn])
+    assert len(numbers.unique()) == len(numbers)
 
 
 def test_no_random_number_rounds_up_to_one(monkeypatch: pytest.MonkeyPatch) -> None:

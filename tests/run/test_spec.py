@@ -141,6 +141,20 @@ def test_a_protocol_is_a_preset_whose_settings_can_each_be_set_alone(
     assert RunSpec.from_record(json.loads(json.dumps(spec.record()))) == spec
 
 
+def test_the_statistic_changes_no_run_and_replacement_no_wave() -> None:
+    plain = Request(algorithm="maml", train="sine")
+    other = replace(plain, settings={"protocol.statistic": "mean"})
+    assert prepare(other).spec.hash == prepare(plain).spec.hash
+    again = prepare(replace(plain, settings={"protocol.replacement": "true"}))
+    assert again.stream("sine", "test").digest == prepare(plain).stream("sine", "test").digest
+    shapes = replace(plain, train="shapes", settings={"protocol.replacement": "true"})
+    digests = {
+        prepare(each).stream("shapes", "test").digest
+        for each in (shapes, replace(shapes, settings={}))
+    }
+    assert len(digests) == 2
+
+
 def test_an_unknown_setting_of_the_protocol_is_refused() -> None:
     asked = Request(algorithm="maml", train="sine", settings={"protocol.padding": "0"})
     with pytest.raises(
