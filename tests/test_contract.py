@@ -13,7 +13,13 @@ from mlbench.plugins import KINDS, Kind
 from mlbench.registry import find_plugin, find_plugins, load_plugin
 
 CASES = [
-    pytest.param(kind, name, check, id=f"{name}-{check.name}")
+    pytest.param(
+        kind,
+        name,
+        check,
+        id=f"{name}-{check.name}",
+        marks=[pytest.mark.slow] if check.name == "learns" else [],
+    )
     for kind in KINDS
     for name in find_plugins(kind)
     for check in checks_of(kind)

@@ -95,8 +95,15 @@ def test_maml_solves_a_quadratic_as_by_hand(
     theta: float, support: float, query: float, steps: int, order: int, engine: str
 ) -> None:
     problem, task = constant_problem(support, query)
+    unclipped = {"clip": None, "meta_clip": None}
     maml = build(
-        "maml", problem, ENGINES[engine](), inner_lr=0.1, train_steps=steps, order=order, clip=None
+        "maml",
+        problem,
+        ENGINES[engine](),
+        inner_lr=0.1,
+        train_steps=steps,
+        order=order,
+        **unclipped,
     )
     meta = {"theta": torch.tensor([theta], dtype=torch.float64)}
     gradient = maml.meta_step(meta, task).gradients["theta"].item()
