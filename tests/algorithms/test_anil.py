@@ -2,61 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from mlbench.contract import Batch, Normalisation, Parameters, Problem, Randomness, TaskBatch
-from mlbench.engines import ENGINES, Engine, Loop
-from mlbench.inner import GradientBased
-from mlbench.learners import MLP, Conv4, Conv4Options
+from mlbench.contract import Normalisation, Problem, TaskBatch
+from mlbench.engines import ENGINES
+from mlbench.learners import MLP
 from mlbench.normalise import Normaliser, by_batch
-from mlbench.registry import load_algorithm
+from tests.algorithms import problems
+from tests.algorithms.problems import PROBLEMS, RANDOMNESS, TASKS, waves
 
-TASKS = 2
-RANDOMNESS = Randomness(bytes(16), 0, TASKS)
 CLOSE: dict[str, Any] = {"rtol": 1e-10, "atol": 1e-10}
 RATE = 0.05
-
-
-def build(problem: Problem, engine: Engine | None = None, **settings: Any) -> GradientBased:
-    algorithm = load_algorithm("anil")
-    hyper = algorithm.Hyper(**settings | {"inner_lr": RATE})
-    built = algorithm(hyper, problem, engine or Loop())
-    assert isinstance(built, GradientBased)
-    return built
-
-
-def regression(normalisation: Normalisation) -> tuple[Problem, TaskBatch]:
-    generator = torch.Generator().manual_seed(3)
-
-    def draw(n: int) -> Batch:
-        return Batch(*torch.randn(2, TASKS, n, 1, generator=generator, dtype=torch.float64))
-
-    return Problem("regression", MLP(1, 1), normalisation), TaskBatch(draw(5), draw(7))
-
-
-def images(normalisation: Normalisation) -> tuple[Problem, TaskBatch]:
-    generator = torch.Generator().manual_seed(4)
-    learner = Conv4((2, 16, 16), 3, Conv4Options(channels=4))
-
-    def draw(n: int) -> Batch:
-        x = torch.rand(TASKS, 3 * n, 2, 16, 16, generator=generator, dtype=torch.float64)
-        return Batch(x, torch.arange(3).repeat_interleave(n).expand(TASKS, -1))
-
-    return Problem("classification", learner, normalisation), TaskBatch(draw(2), draw(3))
-
-
-PROBLEMS = {"regression": regression, "images": images}
+build = partial(problems.build, "anil", inner_lr=RATE)
+start = partial(problems.start, spread=0.1)
 NORMALISATIONS: tuple[Normalisation, ...] = ("transductive", "inductive")
-
-
-def start(algorithm: GradientBased) -> Parameters:
-    generator = torch.Generator().manual_seed(5)
-    theta = algorithm.initialise(generator)["theta"].double()
-    return {"theta": theta + 0.1 * torch.randn(theta.shape, generator=generator)}
 
 
 def masked_maml(
@@ -83,7 +48,8 @@ def masked_maml(
 def test_it_is_maml_whose_body_has_a_rate_of_zero(
     learner: str, normalisation: Normalisation, order: int, engine: str
 ) -> None:
-    problem, tasks = PROBLEMS[learner](normalisation)
+    problem, tasks = PROBLEMS[learner]()
+    problem = replace(problem, normalisation=normalisation)
     settings: dict[str, Any] = {"train_steps": 3, "test_steps": 3, "order": order}
     anil = build(problem, ENGINES[engine](), clip=None, meta_clip=None, **settings)
     assert anil.exact == (order == 2)
@@ -100,7 +66,7 @@ def test_it_is_maml_whose_body_has_a_rate_of_zero(
 
 @pytest.mark.parametrize("learner", PROBLEMS)
 def test_meta_gradients_equal_finite_differences(learner: str) -> None:
-    problem, tasks = PROBLEMS[learner]("transductive")
+    problem, tasks = PROBLEMS[learner]()
     anil = build(problem, train_steps=3, meta_clip=None)
     theta = start(anil)["theta"]
     gradient = anil.meta_step({"theta": theta}, tasks).gradients["theta"]
@@ -119,7 +85,7 @@ def test_meta_gradients_equal_finite_differences(learner: str) -> None:
 def test_features_of_the_support_set_are_made_once_however_many_the_steps(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    problem, tasks = regression("transductive")
+    problem, tasks = waves()
     made: list[int] = []
     plain = MLP.features
 
@@ -134,7 +100,7 @@ def test_features_of_the_support_set_are_made_once_however_many_the_steps(
 
 
 def test_a_task_starts_from_the_head_of_theta() -> None:
-    problem, tasks = regression("transductive")
+    problem, tasks = waves()
     anil = build(problem)
     meta = start(anil)
     outputs, features = problem.learner.head_shape

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,18 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from mlbench.contract import Batch, Parameters, Problem, Randomness, TaskBatch
-from mlbench.engines import ENGINES, Engine, Loop
-from mlbench.inner import GradientBased
-from mlbench.learners import MLP, Conv4, Conv4Options, MLPOptions, unflatten
+from mlbench.contract import Batch, Problem, TaskBatch
+from mlbench.engines import ENGINES
+from mlbench.learners import MLP, MLPOptions, unflatten
 from mlbench.normalise import Normaliser, by_batch
-from mlbench.registry import load_algorithm
+from tests.algorithms import problems
+from tests.algorithms.problems import PROBLEMS, RANDOMNESS, TASKS
 
-TASKS = 2
-RANDOMNESS = Randomness(bytes(16), 0, TASKS)
 CLOSE: dict[str, Any] = {"rtol": 1e-10, "atol": 1e-10}
 NUMBERS = st.floats(-3, 3)
 BARE: dict[str, Any] = {"clip": None, "meta_clip": None}
+build = partial(problems.build, "imaml")
+start = partial(problems.start, spread=0.1)
 
 
 class Smooth(MLP):
@@ -30,13 +31,6 @@ class Smooth(MLP):
     def features(self, body: Tensor, x: Tensor, normalise: Normaliser = by_batch) -> Tensor:
         weight, bias = unflatten(body, self.shapes[:-2])
         return torch.tanh(x @ weight.T + bias)
-
-
-def build(problem: Problem, engine: Engine | None = None, **settings: Any) -> GradientBased:
-    algorithm = load_algorithm("imaml")
-    built = algorithm(algorithm.Hyper(**settings), problem, engine or Loop())
-    assert isinstance(built, GradientBased)
-    return built
 
 
 def numbers(*shape: int, seed: int = 3) -> Tensor:
@@ -56,29 +50,6 @@ def smooth() -> tuple[Problem, TaskBatch]:
     return Problem("classification", Smooth(2, 3, MLPOptions(hidden=(4,)))), TaskBatch(
         support, query
     )
-
-
-def waves() -> tuple[Problem, TaskBatch]:
-    problem = Problem("regression", MLP(1, 1))
-    return problem, TaskBatch(*(Batch(*numbers(2, TASKS, n, 1)) for n in (5, 7)))
-
-
-def images() -> tuple[Problem, TaskBatch]:
-    learner = Conv4((2, 16, 16), 3, Conv4Options(channels=4))
-
-    def draw(n: int) -> Batch:
-        y = torch.arange(3).repeat_interleave(n).expand(TASKS, -1)
-        return Batch(numbers(TASKS, 3 * n, 2, 16, 16, seed=n), y)
-
-    return Problem("classification", learner), TaskBatch(draw(2), draw(3))
-
-
-PROBLEMS = {"waves": waves, "images": images}
-
-
-def start(algorithm: GradientBased) -> Parameters:
-    theta = algorithm.initialise(torch.Generator().manual_seed(5))["theta"].double()
-    return {"theta": theta + 0.1 * numbers(len(theta), seed=6)}
 
 
 @settings(max_examples=10)

@@ -2,61 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
 
-from mlbench.contract import Batch, Parameters, Problem, Randomness, TaskBatch
-from mlbench.engines import ENGINES, Engine, Loop
-from mlbench.inner import GradientBased
-from mlbench.learners import MLP, Conv4, Conv4Options, MLPOptions
-from mlbench.registry import load_algorithm
+from mlbench.contract import Batch, Problem, TaskBatch
+from mlbench.engines import ENGINES
+from mlbench.learners import MLP, MLPOptions
+from tests.algorithms import problems
+from tests.algorithms.problems import PROBLEMS, RANDOMNESS, waves
 
-TASKS = 2
-RANDOMNESS = Randomness(bytes(16), 0, TASKS)
 CLOSE: dict[str, Any] = {"rtol": 1e-10, "atol": 1e-10}
-
-
-def build(
-    problem: Problem, engine: Engine | None = None, name: str = "meta_sgd", **settings: Any
-) -> GradientBased:
-    algorithm = load_algorithm(name)
-    built = algorithm(algorithm.Hyper(**settings), problem, engine or Loop())
-    assert isinstance(built, GradientBased)
-    return built
-
-
-def regression() -> tuple[Problem, TaskBatch]:
-    generator = torch.Generator().manual_seed(3)
-
-    def draw(n: int) -> Batch:
-        return Batch(*torch.randn(2, TASKS, n, 1, generator=generator, dtype=torch.float64))
-
-    return Problem("regression", MLP(1, 1)), TaskBatch(draw(5), draw(7))
-
-
-def images() -> tuple[Problem, TaskBatch]:
-    generator = torch.Generator().manual_seed(4)
-    learner = Conv4((2, 16, 16), 3, Conv4Options(channels=4))
-
-    def draw(n: int) -> Batch:
-        x = torch.rand(TASKS, 3 * n, 2, 16, 16, generator=generator, dtype=torch.float64)
-        return Batch(x, torch.arange(3).repeat_interleave(n).expand(TASKS, -1))
-
-    return Problem("classification", learner), TaskBatch(draw(2), draw(3))
-
-
-PROBLEMS = {"regression": regression, "images": images}
-
-
-def start(algorithm: GradientBased, spread: float = 0.1) -> Parameters:
-    generator = torch.Generator().manual_seed(5)
-    meta = algorithm.initialise(generator)
-    return {
-        name: value.double() + spread * torch.randn(value.shape, generator=generator)
-        for name, value in meta.items()
-    }
+build = partial(problems.build, "meta_sgd")
+start = partial(problems.start, spread=0.1)
 
 
 def test_one_step_on_a_quadratic_teaches_theta_and_alpha_as_by_hand() -> None:
@@ -79,7 +39,7 @@ def test_equal_rates_make_it_maml(learner: str, order: int) -> None:
     problem, tasks = PROBLEMS[learner]()
     settings: dict[str, Any] = {"train_steps": 3, "test_steps": 4, "order": order}
     meta_sgd = build(problem, **settings)
-    maml = build(problem, name="maml", inner_lr=0.05, **settings)
+    maml = problems.build("maml", problem, inner_lr=0.05, **settings)
     theta = start(meta_sgd)["theta"]
     meta = {"theta": theta, "alpha": torch.full_like(theta, 0.05)}
     found, expected = meta_sgd.meta_step(meta, tasks), maml.meta_step({"theta": theta}, tasks)
@@ -93,7 +53,7 @@ def test_equal_rates_make_it_maml(learner: str, order: int) -> None:
 
 
 def test_alpha_starts_alike_for_all_weights_anywhere_in_the_interval_of_the_paper() -> None:
-    problem, _ = regression()
+    problem, _ = waves()
     drawn = [
         build(problem).initialise(torch.Generator().manual_seed(seed))["alpha"]
         for seed in range(200)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,58 +10,22 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlbench.contract import Batch, Parameters, Problem, Randomness, TaskBatch
-from mlbench.engines import ENGINES, Engine, Loop
-from mlbench.inner import GradientBased
-from mlbench.learners import MLP, Conv4, Conv4Options, MLPOptions
-from mlbench.registry import load_algorithm
+from mlbench.contract import Batch, Problem, TaskBatch
+from mlbench.engines import ENGINES
+from mlbench.learners import MLP, MLPOptions
+from tests.algorithms import problems
+from tests.algorithms.problems import PROBLEMS, RANDOMNESS, TASKS, waves
 
-TASKS = 3
-RANDOMNESS = Randomness(bytes(16), 0, TASKS)
 CLOSE: dict[str, Any] = {"rtol": 1e-10, "atol": 1e-10}
 NUMBERS = st.floats(-3, 3)
-
-
-def build(problem: Problem, engine: Engine | None = None, **chosen: Any) -> GradientBased:
-    algorithm = load_algorithm("reptile")
-    built = algorithm(algorithm.Hyper(**chosen), problem, engine or Loop())
-    assert isinstance(built, GradientBased)
-    return built
-
-
-def regression() -> tuple[Problem, TaskBatch]:
-    generator = torch.Generator().manual_seed(3)
-
-    def draw(n: int) -> Batch:
-        return Batch(*torch.randn(2, TASKS, n, 1, generator=generator, dtype=torch.float64))
-
-    return Problem("regression", MLP(1, 1)), TaskBatch(draw(5), draw(7))
-
-
-def images() -> tuple[Problem, TaskBatch]:
-    generator = torch.Generator().manual_seed(4)
-    learner = Conv4((2, 16, 16), 3, Conv4Options(channels=4))
-
-    def draw(n: int) -> Batch:
-        x = torch.rand(TASKS, 3 * n, 2, 16, 16, generator=generator, dtype=torch.float64)
-        return Batch(x, torch.arange(3).repeat_interleave(n).expand(TASKS, -1))
-
-    return Problem("classification", learner), TaskBatch(draw(2), draw(3))
-
-
-PROBLEMS = {"regression": regression, "images": images}
-
-
-def start(algorithm: GradientBased) -> Parameters:
-    generator = torch.Generator().manual_seed(5)
-    theta = algorithm.initialise(generator)["theta"].double()
-    return {"theta": theta + 0.1 * torch.randn(theta.shape, generator=generator)}
+build = partial(problems.build, "reptile")
+start = partial(problems.start, spread=0.1)
 
 
 @settings(max_examples=10)
 @given(
     theta=NUMBERS,
-    supports=st.tuples(NUMBERS, NUMBERS, NUMBERS),
+    supports=st.tuples(NUMBERS, NUMBERS),
     steps=st.integers(1, 6),
     epsilon=st.floats(0.01, 1),
     engine=st.sampled_from(["loop", "stacked"]),
@@ -76,6 +41,8 @@ def test_on_quadratics_it_goes_epsilon_of_the_way_to_the_mean_of_what_tasks_end_
         "meta_batch": TASKS + 1,  # the last tasks of a budget may be fewer
         "meta_lr": epsilon,
         "inner_lr": 0.1,
+        "clip": None,
+        "meta_clip": None,
     }
     reptile = build(bias, ENGINES[engine](), **chosen)
     assert not reptile.exact
@@ -105,7 +72,7 @@ def test_one_step_teaches_the_gradient_of_the_support_loss(learner: str) -> None
 
 
 def test_with_beta2_the_inner_loop_is_adam_without_momentum() -> None:
-    problem, tasks = regression()
+    problem, tasks = waves()
     reptile = build(problem, train_steps=7, inner_lr=0.01, beta2=0.99, clip=None)
     meta = start(reptile)
     expected = torch.zeros_like(meta["theta"])
@@ -120,7 +87,7 @@ def test_with_beta2_the_inner_loop_is_adam_without_momentum() -> None:
 
 
 def test_queries_teach_nothing_but_are_predicted_by_the_adapted_weights() -> None:
-    problem, tasks = regression()
+    problem, tasks = waves()
     reptile = build(problem, train_steps=4, test_steps=4)
     meta = start(reptile)
     before = meta["theta"].clone()
@@ -135,7 +102,7 @@ def test_queries_teach_nothing_but_are_predicted_by_the_adapted_weights() -> Non
 
 
 @pytest.mark.parametrize(
-    ("learner", "beta2"), [*((name, None) for name in PROBLEMS), ("regression", 0.9)]
+    ("learner", "beta2"), [*((name, None) for name in PROBLEMS), ("waves", 0.9)]
 )
 def test_stacked_tasks_equal_the_plain_loop(learner: str, beta2: float | None) -> None:
     problem, tasks = PROBLEMS[learner]()
