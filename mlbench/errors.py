@@ -37,8 +37,23 @@ class StoreError(MlbenchError):
 
 
 class StoreBusyError(StoreError):
-    """Another process held the database for longer than we were willing to wait."""
+    """Another process held the database for longer than we were willing to wait.
+
+    Args:
+        message: For the user.
+        holder: Which process, in a few words.
+        ours: Whether that is this very process, by another of its threads.
+    """
+
+    def __init__(self, message: str, holder: str, *, ours: bool = False) -> None:
+        super().__init__(message)
+        self.holder = holder
+        self.ours = ours
 
 
 class StoreReadOnlyError(StoreError):
     """The database may be read here, but not written."""
+
+
+class NothingToDrawError(MlbenchError):
+    """The chosen runs do not hold what a figure or a page shows."""

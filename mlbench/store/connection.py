@@ -29,6 +29,7 @@ from mlbench.store.paths import StorePaths
 
 PATIENCE = 5.0
 PAUSE = 0.02
+OTHERS = "other mlbench processes"
 HOLDER = re.compile(r"held in (?P<program>.+?)(?: \(deleted\))? \(PID (?P<pid>\d+)\)")
 READ_CONFIG: dict[str, str | bool | int | float | list[str]] = {
     # No file but the database's own, no variable of Python's, and no way back, whatever the query.
@@ -104,9 +105,13 @@ def opened(
     while True:
         descriptor = lock(paths, shared=read_only)
         if descriptor is None:
+            pid = lock_holder(paths)
+            holder = f"another mlbench process (PID {pid}, or readers)" if pid else OTHERS
             busy = StoreBusyError(
-                f"{paths.database} has been in use by {lock_holder(paths)} for {patience:g} s;"
-                " wait for it, and try again"
+                f"{paths.database} has been in use by {holder} for {patience:g} s; wait for it, and"
+                " try again",
+                holder,
+                ours=pid == str(os.getpid()),
             )
         else:
             try:
@@ -162,12 +167,11 @@ def unlock(descriptor: int) -> None:
 
 
 def lock_holder(paths: StorePaths) -> str:
-    """Return who wrote the database last, which is who holds the lock unless readers do."""
+    """Return the PID that wrote the database last, who holds the lock unless readers do."""
     try:
-        pid = paths.lock.read_text().strip()
+        return paths.lock.read_text().strip()
     except OSError:
-        pid = ""
-    return f"another mlbench process (PID {pid}, or readers)" if pid else "other mlbench processes"
+        return ""
 
 
 def connect(database: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
@@ -216,7 +220,9 @@ def explained(database: Path) -> Iterator[None]:
         raise explanation(database, str(err)) from err
     except duckdb.ConnectionException as err:
         raise StoreBusyError(
-            f"{database} is open in this very process, in another way; close it there"
+            f"{database} is open in this very process, in another way; close it there",
+            "this very process",
+            ours=True,
         ) from err
 
 
@@ -232,8 +238,12 @@ def explanation(database: Path, message: str) -> StoreError:
     """Return the error that stands for one of DuckDB's messages about its file."""
     if "Could not set lock" in message:
         match = HOLDER.search(message)
-        holder = f"{match['program']} (PID {match['pid']})" if match else "another program"
-        return StoreBusyError(f"{database} is in use by {holder}; close it there, and try again")
+        holder = (
+            f"{Path(match['program']).name} (PID {match['pid']})" if match else "another program"
+        )
+        return StoreBusyError(
+            f"{database} is in use by {holder}; close it there, and try again", holder
+        )
     if "not a valid DuckDB database" in message:
         return StoreError(
             f"{database} is no DuckDB database; move it away (mlbench makes it anew from"

@@ -6,6 +6,7 @@ second; docs/schema.md has the columns of ``runs`` and of the views.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import duckdb
@@ -28,6 +29,46 @@ BY_SPEC = """
     SELECT run_id, spec_hash, status, attempts, strftime(started, '%Y-%m-%dT%H:%M:%S.%fZ'), error
     FROM runs WHERE spec_hash = $spec_hash
     ORDER BY status = 'finished' DESC, status = 'diverged' DESC, started DESC, run_id DESC LIMIT 1
+"""
+
+STATES = """
+    SELECT
+        r.run_id, r.algorithm, r.train_dataset, r.eval_datasets, r.kind, r.ways, r.shots,
+        r.queries, r.seed, r.protocol, r.budget, r.train_tasks, r.validation_tasks,
+        r.validate_every, r.test_tasks, r.started,
+        r.attempts, m.host, m.pid, r.status, r.error, r.finished, r.tasks_trained,
+        v.validation, v.best, s.score
+    FROM runs AS r
+    JOIN machines AS m ON m.run_id = r.run_id AND m.attempt = r.attempts
+    LEFT JOIN (
+        SELECT
+            run_id, arg_max(score, position) AS validation,
+            arg_max(score, position) FILTER (best) AS best
+        FROM validations GROUP BY run_id
+    ) AS v ON v.run_id = r.run_id
+    LEFT JOIN (
+        SELECT run_id, avg(score) AS score FROM episodes
+        WHERE phase = 'test' AND eval_dataset = train_dataset
+        GROUP BY run_id
+    ) AS s ON s.run_id = r.run_id
+"""
+
+CHOOSE = "SELECT run_id FROM (FROM runs WHERE ({condition}\n)) ORDER BY run_id"
+
+CURVES = """
+    SELECT * FROM learning_curves WHERE run_id IN (SELECT unnest($runs))
+    ORDER BY run_id, phase, tasks
+"""
+
+TIMES = """
+    SELECT * FROM running_times WHERE run_id IN (SELECT unnest($runs)) ORDER BY run_id
+"""
+
+TEST_EPISODES = """
+    SELECT run_id, eval_dataset, episode, episode_key, loss, score
+    FROM episodes
+    WHERE phase = 'test' AND run_id IN (SELECT unnest($runs))
+    ORDER BY run_id, eval_dataset, episode
 """
 
 RUN_END = "SELECT status, error FROM runs WHERE run_id = $run_id"
@@ -65,6 +106,71 @@ def hyperparameters(paths: StorePaths) -> pl.DataFrame:
         value: ``str``, JSON.
     """
     return ask(paths, HYPERPARAMETERS)
+
+
+def run_states(paths: StorePaths, *, patience: float) -> pl.DataFrame:
+    """Return how all runs stood when they were last taken in; takes nothing in itself.
+
+    Columns:
+        From ``run_id`` to ``started``: what was asked for, as in ``runs``.
+        attempts, host, pid: The last attempt's.
+        status, error, finished, tasks_trained: As in ``runs``.
+        validation, best: ``f64``; the last and the best validation score.
+        score: ``f64``; mean over the test episodes in its own domain.
+
+    Raises:
+        StoreBusyError: Another process held the database all of ``patience`` seconds.
+        StoreError: It cannot be used.
+    """
+    with read(paths, patience=patience) as connection:
+        frame: pl.DataFrame = connection.execute(STATES).pl()
+    return frame
+
+
+def choose_runs(paths: StorePaths, condition: str) -> list[str]:
+    """Return the runs of which a condition in SQL holds, such as ``budget = 'paper'``.
+
+    Args:
+        paths: The store.
+        condition: Over the columns of the view ``runs``; it can read the database, nothing else.
+
+    Raises:
+        MisuseError: It is no condition.
+    """
+    refresh(paths)
+    with read(paths) as connection:
+        text = CHOOSE.format(condition=condition)
+        try:
+            check_reads_only(connection, text)
+            return [run_id for (run_id,) in connection.execute(text).fetchall()]
+        except (duckdb.Error, MisuseError) as err:
+            raise MisuseError(
+                f"{condition!r} is no condition on runs ({one_line(err)}); write one in SQL, as in"
+                " --where \"budget = 'paper' and shots = 5\"; 'mlbench sql --schema' lists the"
+                " columns of runs"
+            ) from err
+
+
+def learning_curves(paths: StorePaths, run_ids: Sequence[str]) -> pl.DataFrame:
+    """Return the learning curves of some runs: the columns of ``learning_curves``."""
+    return ask(paths, CURVES, runs=list(run_ids))
+
+
+def running_times(paths: StorePaths, run_ids: Sequence[str]) -> pl.DataFrame:
+    """Return where the time of some runs went: the columns of ``running_times``."""
+    return ask(paths, TIMES, runs=list(run_ids))
+
+
+def meta_test_episodes(paths: StorePaths, run_ids: Sequence[str]) -> pl.DataFrame:
+    """Return the test episodes of some runs, in order.
+
+    Columns:
+        run_id, eval_dataset: ``str``.
+        episode: ``i64``; its place in the stream.
+        episode_key: ``u64``; equal keys, equal episodes.
+        loss, score: ``f64``.
+    """
+    return ask(paths, TEST_EPISODES, runs=list(run_ids))
 
 
 def find_run(paths: StorePaths, spec_hash: str) -> RunState | None:
