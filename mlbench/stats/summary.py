@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 import polars as pl
 
-from mlbench.stats.intervals import Interval, mean_interval, median_interval, trimmed_interval
+from mlbench.stats.intervals import (
+    Interval,
+    iqm_interval,
+    mean_interval,
+    median_interval,
+    trimmed_interval,
+)
+from mlbench.stats.labels import row_labels
 from mlbench.stats.names import Statistic
-from mlbench.stats.settings import differing, settings_of
+from mlbench.stats.tested import Tested, common_keys, matrix, tested_runs
+from mlbench.stats.two_level import two_level_interval
 
-ESTIMATORS: dict[Statistic, tuple[str, Callable[[Sequence[float]], Interval]]] = {
+ESTIMATORS: dict[str, tuple[str, Callable[[Sequence[float]], Interval]]] = {
     "median": ("score", median_interval),
     "mean": ("score", mean_interval),
     "trimmed": ("score_median", trimmed_interval),
+    "iqm": ("score", iqm_interval),
 }
-"""For each statistic, the column of ``results`` that it is of, and how it is estimated."""
+"""For each statistic of one value per run, its column of ``results``, and how it is estimated."""
 
 SETTING = (
     "kind",
@@ -33,6 +41,8 @@ SETTING = (
 """What rows of one table share."""
 ROW = ("algorithm", "train_dataset", "eval_dataset", "ways", "shots")
 """What tells the rows of a table apart, as long as their settings and data are the same."""
+RUN = ("run_id", "eval_dataset")
+"""What test episodes are of."""
 SAME = (*SETTING, *ROW, "settings_hash", "train_fingerprint", "eval_fingerprint", "incomplete")
 ESTIMATED: dict[str, type[pl.DataType]] = {
     "runs": pl.Int64,
@@ -54,7 +64,10 @@ def latest(results: pl.DataFrame) -> pl.DataFrame:
 
 
 def summarise(
-    results: pl.DataFrame, hyperparameters: pl.DataFrame, statistic: Statistic | None = None
+    results: pl.DataFrame,
+    hyperparameters: pl.DataFrame,
+    statistic: Statistic | None = None,
+    episodes: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Return a statistic of the score over runs with its 95 % interval, a row for what is pooled.
 
@@ -66,6 +79,8 @@ def summarise(
         results: The view ``results``.
         hyperparameters: ``run_id``, ``part``, ``name`` and ``value`` of these runs.
         statistic: ``None`` for that of each run's protocol.
+        episodes: The test episodes of the runs that count, which ``two-level`` rests on and no
+            other statistic looks at: :func:`mlbench.store.queries.meta_test_episodes`.
 
     Columns:
         kind, protocol, budget, precision, statistic: ``str``; train_tasks, validation_tasks,
@@ -79,18 +94,28 @@ def summarise(
         score, low, high: ``f64``; null where there is no run, and no interval.
         nan_episodes: ``i64``.
         incomplete, settings_hash, train_fingerprint, eval_fingerprint: ``str``.
+
+    Raises:
+        ValueError: The statistic rests on test episodes, and there are none given.
     """
     if statistic is not None:
         results = results.with_columns(pl.lit(statistic).alias("statistic"))
+    tested: dict[tuple[str, str], Tested] = {}
+    if "two-level" in results["statistic"]:
+        if episodes is None:
+            raise ValueError("the statistic two-level rests on test episodes; pass them as well")
+        tested = tested_runs(episodes)
     groups = latest(results).group_by(SAME, maintain_order=True)
     rows = [
-        dict(zip(SAME, key, strict=True)) | {"run_id": group["run_id"][0]} | estimated(group)
+        dict(zip(SAME, key, strict=True))
+        | {"run_id": group["run_id"][0]}
+        | estimated(group, tested)
         for key, group in groups
     ]
     schema = {name: results.schema[name] for name in SAME} | {"run_id": pl.String} | ESTIMATED
     frame = pl.DataFrame(rows, schema=schema)
     return (
-        frame.with_columns(differences(frame, hyperparameters))
+        frame.with_columns(row_labels(frame, hyperparameters, (*SETTING, *ROW)))
         .select(
             *SETTING,
             *ROW,
@@ -105,55 +130,26 @@ def summarise(
     )
 
 
-def estimated(group: pl.DataFrame) -> dict[str, float | None]:
+def estimated(
+    group: pl.DataFrame, tested: Mapping[tuple[str, str], Tested]
+) -> dict[str, float | None]:
     """Return what is estimated of runs that are pooled: the columns of ``ESTIMATED``."""
-    column, estimate = ESTIMATORS[group["statistic"][0]]
-    values = group[column].drop_nulls().to_list()
-    interval = estimate(values) if values else None
+    if group["statistic"][0] == "two-level":
+        runs = [tested[run] for run in group.select(RUN).iter_rows() if run in tested]
+        count = len(runs)
+        interval = two_level_interval(matrix(runs, common_keys(runs))) if runs else None
+    else:
+        column, estimate = ESTIMATORS[group["statistic"][0]]
+        values = group[column].drop_nulls().to_list()
+        count = len(values)
+        interval = estimate(values) if values else None
     return {
-        "runs": len(values),
-        "trimmed": 0 if interval is None else len(values) - interval.n,
+        "runs": count,
+        "trimmed": 0 if interval is None else count - interval.n,
         "diverged": len(group.filter(pl.col("status") == "diverged")),
-        "untested": len(group) - len(values),
+        "untested": len(group) - count,
         "score": None if interval is None else interval.centre,
         "low": None if interval is None else interval.low,
         "high": None if interval is None else interval.high,
         "nan_episodes": sum(group["nan_episodes"]),
     }
-
-
-def differences(frame: pl.DataFrame, hyperparameters: pl.DataFrame) -> pl.Series:
-    """Return for each row in what it differs from those that a table would show alike."""
-    values = settings_of(hyperparameters)
-    families: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    rows = list(frame.iter_rows(named=True))
-    for row in rows:
-        row["told_by"] = told_by(row, values.get(row["run_id"], {}))
-        families.setdefault(tuple(row[name] for name in (*SETTING, *ROW)), []).append(row)
-    texts = []
-    for row in rows:
-        family = families[tuple(row[name] for name in (*SETTING, *ROW))]
-        texts.append(difference(row, family))
-    return pl.Series("settings", texts, dtype=pl.String)
-
-
-def told_by(row: dict[str, Any], values: dict[str, str]) -> dict[str, str]:
-    """Return everything that may tell a row from its like: its settings and its data."""
-    data = {
-        f"data of {row[dataset]}": str(row[fingerprint])[:12]
-        for dataset, fingerprint in (
-            ("eval_dataset", "eval_fingerprint"),
-            ("train_dataset", "train_fingerprint"),
-        )
-    }
-    return values | data
-
-
-def difference(row: dict[str, Any], family: list[dict[str, Any]]) -> str:
-    """Return in what a row differs from its family, or its settings' hash where that is all."""
-    if len(family) == 1:
-        return ""
-    told = [other["told_by"] for other in family]
-    text = differing(row["told_by"], told)
-    alike = told.count(row["told_by"]) > 1
-    return f"{text}, settings={row['settings_hash'][:8]}".lstrip(", ") if alike else text

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats  # type: ignore[import-untyped]
 
-from mlbench.stats.intervals import mean_interval, median_interval, trimmed_interval
+from mlbench.stats.intervals import (
+    Interval,
+    expanded,
+    iqm_interval,
+    mean_interval,
+    median_interval,
+    trimmed_interval,
+)
 
 VALUES = st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=12)
 
@@ -23,11 +32,11 @@ def exact_ends(n: int, confidence: float) -> tuple[int, int]:
     """
     ranks = np.arange(1, n + 1)
     below = stats.binom.sf((n - 1) // 2, n, ranks / n)
-    tail = (1 - confidence) / 2
+    tail = expanded(n, confidence)
     return int(np.argmax(below > tail)), int(np.argmax(below > 1 - tail))
 
 
-@pytest.mark.parametrize("n", [3, 5, 7, 11, 19])  # no tie of a tail with 2.5 %
+@pytest.mark.parametrize("n", [3, 5, 7, 11, 19, 29])  # of no resample is the share near the tail
 def test_the_interval_of_a_median_ends_at_the_exact_order_statistics(n: int) -> None:
     values = np.random.default_rng(n).normal(size=n)
     ordered = np.sort(values)
@@ -55,6 +64,56 @@ def test_the_interval_covers_the_true_median_as_often_as_it_says() -> None:
     assert [i.low for i in some] == ordered[:5, low].tolist()
 
 
+@pytest.mark.parametrize("n", range(5, 200, 2))
+def test_the_exact_coverage_of_the_median_is_at_least_93_in_100_from_5_runs_on(n: int) -> None:
+    low, high = exact_ends(n, 0.95)
+    exact = stats.binom.cdf(high, n, 0.5) - stats.binom.cdf(low, n, 0.5)
+    assert 0.93 < exact < (0.97 if n > 50 else 0.985)
+
+
+def test_percentiles_are_those_of_students_t_with_the_spread_of_resamples() -> None:
+    assert expanded(5, 0.95) == pytest.approx(stats.norm.cdf(-math.sqrt(5 / 4) * 2.776445))
+    assert expanded(10**6, 0.95) == pytest.approx(0.025, rel=1e-4)
+
+
+def interquartile_mean(values: np.ndarray, axis: int = -1) -> np.ndarray:
+    middle: np.ndarray = stats.trim_mean(values, 0.25, axis=axis)
+    return middle
+
+
+@pytest.mark.parametrize("n", [5, 9, 29])
+@pytest.mark.parametrize(
+    ("function", "statistic"), [(median_interval, np.median), (iqm_interval, interquartile_mean)]
+)
+def test_bootstrap_intervals_are_those_of_scipy(
+    function: Callable[[list[float]], Interval], statistic: Callable[..., Any], n: int
+) -> None:
+    values = np.random.default_rng(n).normal(size=n)
+    interval = function(values.tolist())
+    theirs = stats.bootstrap(
+        (values,),
+        statistic,
+        n_resamples=30_000,
+        confidence_level=1 - 2 * expanded(n, 0.95),
+        method="percentile",
+        rng=np.random.default_rng(1),
+    ).confidence_interval
+    assert interval.centre == pytest.approx(statistic(values))
+    assert (interval.low, interval.high) == pytest.approx(tuple(theirs), abs=0.06)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 7, 8, 30])
+def test_the_interquartile_mean_is_that_of_scipy(n: int) -> None:
+    values = np.random.default_rng(n).exponential(size=n)
+    assert iqm_interval(values.tolist()).centre == pytest.approx(interquartile_mean(values))
+
+
+def test_an_outlier_does_not_move_the_interquartile_mean() -> None:
+    calm, wild = iqm_interval([1.0, 2.0, 3.0, 4.0, 5.0]), iqm_interval([1.0, 2.0, 3.0, 4.0, 5e6])
+    assert (calm.centre, wild.centre) == (3.0, 3.0)
+    assert wild.high == 5e6  # of so few it may be the truth
+
+
 @settings(max_examples=30, deadline=None)
 @given(VALUES)
 def test_an_interval_holds_its_centre_and_lies_within_the_values(values: list[float]) -> None:
@@ -63,14 +122,22 @@ def test_an_interval_holds_its_centre_and_lies_within_the_values(values: list[fl
     assert interval.high is not None
     assert min(values) <= interval.low <= interval.centre <= interval.high <= max(values)
     assert median_interval(values) == interval
+    middle = iqm_interval(values)
+    assert middle.low is not None
+    assert middle.high is not None
+    assert min(values) <= middle.low <= middle.centre <= middle.high <= max(values)
+    assert iqm_interval(values[::-1]) == middle
 
 
-def test_equal_values_have_an_interval_of_no_width() -> None:
-    interval = median_interval([0.25] * 7)
-    assert (interval.low, interval.centre, interval.high) == (0.25, 0.25, 0.25)
+@pytest.mark.parametrize("function", [median_interval, iqm_interval])
+def test_equal_values_have_an_interval_of_no_width(
+    function: Callable[[list[float]], Interval],
+) -> None:
+    interval = function([0.1] * 7)
+    assert (interval.low, interval.centre, interval.high) == (0.1, 0.1, 0.1)
 
 
-@pytest.mark.parametrize("function", [median_interval, mean_interval])
+@pytest.mark.parametrize("function", [median_interval, mean_interval, iqm_interval])
 def test_one_value_and_values_that_are_not_finite_have_no_interval(function: object) -> None:
     assert callable(function)
     one = function([0.5])
@@ -78,6 +145,8 @@ def test_one_value_and_values_that_are_not_finite_have_no_interval(function: obj
     odd = function([0.5, math.nan, 0.7])
     assert math.isnan(odd.centre)
     assert (odd.low, odd.high, odd.n) == (None, None, 3)
+    endless = function([0.5, math.inf, 0.7])
+    assert (endless.low, endless.high, endless.n) == (None, None, 3)
     with pytest.raises(ValueError, match="of no values"):
         function([])
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, get_args, get_type_hints
 
+import numpy as np
 import polars as pl
 import pytest
 
 from mlbench.run.spec import Protocol
 from mlbench.stats.names import STATISTICS, Statistic
 from mlbench.stats.summary import latest, summarise
+from mlbench.stats.two_level import two_level_interval
 
 BASE: dict[str, Any] = {
     "run_id": "r",
@@ -61,6 +64,18 @@ def test_runs_that_differ_in_seed_are_pooled_to_their_median() -> None:
     assert row["settings"] == ""
 
 
+def met(**scores: list[float]) -> pl.DataFrame:
+    """Return the test episodes of runs, all on the same ones."""
+    rows = [
+        (run, "cub", 70 + place, score)
+        for run, each in scores.items()
+        for place, score in enumerate(each)
+    ]
+    names = ("run_id", "eval_dataset", "episode_key", "score")
+    types = (pl.String, pl.String, pl.UInt64, pl.Float64)
+    return pl.DataFrame(rows, schema=dict(zip(names, types, strict=True)), orient="row")
+
+
 FIVE = [
     {"run_id": f"r{seed}", "seed": seed, "score": score, "score_median": middle}
     for seed, (score, middle) in enumerate(
@@ -76,6 +91,7 @@ FIVE = [
         ("median", 0.3, None, 0),
         ("mean", 0.3, 1.96 * math.sqrt(0.14 / 4) / math.sqrt(5), 0),
         ("trimmed", 2.5, 1.96 * math.sqrt(5 / 3) / math.sqrt(4), 1),
+        ("iqm", 0.8 / 3, None, 0),
     ],
 )
 def test_runs_are_summarised_by_their_protocols_statistic_or_the_one_asked_for(
@@ -92,7 +108,7 @@ def test_runs_are_summarised_by_their_protocols_statistic_or_the_one_asked_for(
 
 
 def test_every_statistic_that_a_protocol_may_ask_for_is_known() -> None:
-    assert get_args(get_type_hints(Protocol)["statistic"]) == STATISTICS
+    assert set(get_args(get_type_hints(Protocol)["statistic"])) <= set(STATISTICS)
 
 
 def test_runs_that_diverged_count_if_they_were_tested_and_are_told_if_not() -> None:
@@ -101,10 +117,30 @@ def test_runs_that_diverged_count_if_they_were_tested_and_are_told_if_not() -> N
         {"run_id": "b", "seed": 1, "score": 0.2, "status": "diverged"},
         {"run_id": "c", "seed": 2, "score": None, "score_median": None, "status": "diverged"},
     )
+    episodes = met(a=[0.4, 0.6], b=[0.1, 0.3])
     for statistic in STATISTICS:
-        (row,) = summarise(results, NO_SETTINGS, statistic).iter_rows(named=True)
+        (row,) = summarise(results, NO_SETTINGS, statistic, episodes).iter_rows(named=True)
         assert (row["runs"], row["diverged"], row["untested"]) == (2, 2, 1)
     assert summarise(results, NO_SETTINGS)["score"].to_list() == [pytest.approx(0.35)]
+
+
+def test_the_two_level_statistic_is_the_mean_over_runs_and_episodes_and_allows_for_both() -> None:
+    scores = {f"r{seed}": [0.1 * seed + 0.02 * place for place in range(9)] for seed in range(5)}
+    results = frame(*({"run_id": run, "seed": n} for n, run in enumerate(scores)))
+    episodes = met(**scores, other=[0.9] * 9)
+    (row,) = summarise(results, NO_SETTINGS, "two-level", episodes).iter_rows(named=True)
+    theirs = two_level_interval(np.array(list(scores.values())))
+    assert (row["statistic"], row["runs"], row["untested"]) == ("two-level", 5, 0)
+    assert (row["score"], row["low"], row["high"]) == (theirs.centre, theirs.low, theirs.high)
+    (alone,) = summarise(results[:1], NO_SETTINGS, "two-level", episodes).iter_rows(named=True)
+    assert alone["score"] == pytest.approx(0.08)
+    assert alone["low"] < 0.08 < alone["high"]
+
+
+def test_the_two_level_statistic_asks_for_the_episodes_that_it_rests_on() -> None:
+    with pytest.raises(ValueError, match="two-level rests on test episodes; pass them"):
+        summarise(frame({"run_id": "a"}), NO_SETTINGS, "two-level")
+    assert summarise(frame({}).clear(), NO_SETTINGS, "two-level").is_empty()
 
 
 def test_runs_that_all_left_nothing_to_test_are_a_row_without_a_score() -> None:
@@ -180,6 +216,13 @@ def test_rows_that_would_look_alike_say_in_what_they_differ() -> None:
         "data of mini=f-mini, inner_lr=0.05",
         "data of mini=f-other, inner_lr=0.01",
     ]
+
+
+def test_data_are_told_apart_in_eight_digits() -> None:
+    prints = [sha256(text.encode()).hexdigest() for text in ("one", "other")]
+    rows = [{"run_id": f"r{n}", "eval_fingerprint": text} for n, text in enumerate(prints)]
+    texts = summarise(frame(*rows), NO_SETTINGS)["settings"]
+    assert sorted(texts) == sorted(f"data of cub={text[:8]}" for text in prints)
 
 
 def test_rows_of_equal_settings_but_unequal_hash_are_told_apart_by_it() -> None:

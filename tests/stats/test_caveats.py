@@ -1,0 +1,60 @@
+"""What is said of few runs is what is known of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mlbench.stats.caveats import WHOLE_RANGE, caveat, held
+from mlbench.stats.intervals import iqm_interval, median_interval
+from mlbench.stats.names import PHRASES, STATISTICS, Statistic
+
+FUNCTIONS = {"median": median_interval, "iqm": iqm_interval}
+
+
+@pytest.mark.parametrize("statistic", ["median", "iqm"])
+@pytest.mark.parametrize("runs", [2, 3, 4, 5, 6, 7, 8, 9])
+def test_the_range_is_said_to_be_the_interval_where_it_is(statistic: Statistic, runs: int) -> None:
+    interval = FUNCTIONS[statistic](np.arange(1.0, runs + 1).tolist())
+    whole = (interval.low, interval.high) == (1.0, runs)
+    assert whole == (runs <= WHOLE_RANGE[statistic])
+    assert whole == ("their whole range" in caveat(statistic, runs))
+
+
+@pytest.mark.parametrize(
+    ("statistic", "runs", "said"),
+    [
+        ("median", 5, "5 runs: the interval is their whole range"),
+        (
+            "median",
+            3,
+            "3 runs: the interval is their whole range and holds the truth 75 times in 100",
+        ),
+        ("median", 30, ""),
+        ("mean", 5, "5 runs: the interval holds the truth 88 times in 100"),
+        ("mean", 30, ""),
+        ("trimmed", 5, "5 runs: the interval holds the truth 72 times in 100"),
+        ("iqm", 30, ""),
+        ("two-level", 2, "2 runs: the interval holds the truth 88 times in 100"),
+        ("two-level", 5, ""),
+        ("two-level", 1, "1 run: the interval is over episodes alone"),
+        ("median", 1, "1 run: no interval"),
+        ("mean", 0, ""),
+    ],
+)
+def test_few_runs_are_said_to_be_few(statistic: Statistic, runs: int, said: str) -> None:
+    assert caveat(statistic, runs) == said
+
+
+@pytest.mark.parametrize("statistic", STATISTICS)
+def test_what_is_said_to_be_held_never_exceeds_what_the_interval_is_called(
+    statistic: Statistic,
+) -> None:
+    assert all(0.49 < held(statistic, runs) <= 0.95 for runs in range(2, 120))
+
+
+def test_every_statistic_has_a_phrase_that_names_its_interval() -> None:
+    assert list(PHRASES) == list(STATISTICS)
+    for phrase in PHRASES.values():
+        assert "interval" in phrase or "± 1.96 standard errors" in phrase
+    assert len(set(PHRASES.values())) == len(PHRASES)

@@ -1,0 +1,222 @@
+"""Running times: medians over runs, and ratios of runs that took turns."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+
+from mlbench.stats.intervals import median_interval
+from mlbench.stats.summary import summarise
+from mlbench.stats.times import summarise_times, time_ratios
+
+BEGIN = datetime(2026, 11, 23, 5)  # noqa: DTZ001
+RESULT: dict[str, Any] = {
+    "algorithm": "maml",
+    "train_dataset": "mini",
+    "eval_dataset": "mini",
+    "kind": "classification",
+    "ways": 5,
+    "shots": 1,
+    "queries": 16,
+    "seed": 0,
+    "protocol": "corrected",
+    "budget": "paper",
+    "train_tasks": 60_000,
+    "validation_tasks": 600,
+    "validate_every": 2_500,
+    "test_tasks": 600,
+    "precision": "float32",
+    "statistic": "median",
+    "status": "finished",
+    "score": 0.5,
+    "score_median": 0.5,
+    "nan_episodes": 0,
+    "incomplete": None,
+    "train_fingerprint": "f-mini",
+    "eval_fingerprint": "f-mini",
+    "settings_hash": "5e77",
+    "started": BEGIN,
+    "finished": BEGIN,
+}
+SPENT: dict[str, Any] = {
+    "train_seconds": 80.0,
+    "validation_seconds": 15.0,
+    "test_seconds": 5.0,
+    "seconds": 100.0,
+    "host": "nimbus",
+    "cpu": "Epyc",
+    "gpu": None,
+    "device": "cpu",
+    "threads": 1,
+    "engine": "loop",
+}
+IN_TIMES = (
+    "run_id", "algorithm", "train_dataset", "kind", "ways", "shots", "seed", "protocol", "budget",
+    "train_tasks", "status", *SPENT, "score",
+)  # fmt: skip
+NO_SETTINGS = pl.DataFrame(schema=dict.fromkeys(["run_id", "part", "name", "value"], pl.String))
+
+
+def run(name: str, algorithm: str = "maml", **told: Any) -> dict[str, Any]:
+    """Return a run; ``after`` is its start in seconds."""
+    after = told.pop("after", 0)
+    fields = {"run_id": name, "algorithm": algorithm, "started": BEGIN + timedelta(seconds=after)}
+    return RESULT | SPENT | fields | told
+
+
+def frames(*runs: dict[str, Any]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Return times, results on mini and cub, and no hyperparameters."""
+    types = {"incomplete": pl.String, "gpu": pl.String, "ways": pl.Int64, "score": pl.Float64}
+    whole = pl.DataFrame(list(runs), schema_overrides=types)
+    own = whole.select("run_id", *RESULT)
+    away = own.with_columns(eval_dataset=pl.lit("cub"), score=pl.lit(0.1))
+    return whole.select(IN_TIMES), pl.concat([own, away]), NO_SETTINGS
+
+
+def five(algorithm: str, seconds: list[float], **told: Any) -> list[dict[str, Any]]:
+    return [
+        run(f"{algorithm}{seed}", algorithm, seed=seed, seconds=spent, after=100 * seed, **told)
+        for seed, spent in enumerate(seconds)
+    ]
+
+
+def test_times_are_medians_over_runs_beside_the_score_in_domain() -> None:
+    runs = five("maml", [90.0, 110.0, 100.0, 500.0, 95.0])
+    times, results, hyperparameters = frames(*(r | {"score": r["seconds"] / 1000} for r in runs))
+    (row,) = summarise_times(times, results, hyperparameters).iter_rows(named=True)
+    interval = median_interval([90.0, 110.0, 100.0, 500.0, 95.0])
+    assert (row["seconds"], row["seconds_low"], row["seconds_high"]) == (100, 90, 500)
+    assert interval.high == 500
+    assert (row["train_seconds"], row["validation_seconds"], row["test_seconds"]) == (80, 15, 5)
+    assert (row["eval_dataset"], row["score"], row["low"], row["high"]) == ("mini", 0.1, 0.09, 0.5)
+    assert (row["machine"], row["runs"], row["diverged"]) == ("cpu: Epyc, 1 thread, loop", 5, 0)
+
+
+@pytest.mark.parametrize(
+    ("told", "machine"),
+    [
+        ({"cpu": "Xeon"}, "cpu: Xeon, 1 thread, loop"),
+        ({"threads": 8}, "cpu: Epyc, 8 threads, loop"),
+        ({"engine": "stacked"}, "cpu: Epyc, 1 thread, stacked"),
+        ({"device": "cuda:1", "gpu": "H200"}, "cuda: H200, 1 thread, loop"),
+        ({"cpu": None}, "cpu: unknown, 1 thread, loop"),
+    ],
+)
+def test_different_machines_are_never_pooled_nor_paired(told: dict[str, Any], machine: str) -> None:
+    times, results, hyperparameters = frames(
+        run("a", seed=0), run("b", seed=1, seconds=1.0, **told), run("c", "turtle", seed=1)
+    )
+    rows = summarise_times(times, results, hyperparameters).filter(algorithm="maml")
+    assert dict(rows.select("machine", "seconds").rows()) == {
+        "cpu: Epyc, 1 thread, loop": 100,
+        machine: 1,
+    }
+    assert rows["score"].to_list() == [0.5, 0.5]
+    assert time_ratios(times, results, hyperparameters).is_empty()
+
+
+def test_techniques_that_ran_on_two_machines_have_no_settings_to_tell_apart() -> None:
+    runs = [
+        run(f"{name}{threads}", name, threads=threads)
+        for name in ("maml", "turtle")
+        for threads in (1, 8)
+    ]
+    frame = time_ratios(*frames(*runs))
+    assert frame.select("machine", "first_settings", "second_settings").rows() == [
+        ("cpu: Epyc, 1 thread, loop", "", ""),
+        ("cpu: Epyc, 8 threads, loop", "", ""),
+    ]
+
+
+def test_gpus_of_one_machine_are_one_machine() -> None:
+    gpus = [run(f"r{n}", seed=n, device=f"cuda:{n}", gpu="H200") for n in range(3)]
+    assert summarise_times(*frames(*gpus))["runs"].to_list() == [3]
+
+
+def test_what_diverged_stopped_early_and_is_not_timed() -> None:
+    stopped = run("b", seed=1, seconds=1.0, status="diverged", score=0.3)
+    frame = summarise_times(*frames(run("a"), stopped))
+    (row,) = frame.iter_rows(named=True)
+    assert (row["runs"], row["diverged"], row["seconds"], row["seconds_low"]) == (1, 1, 100, None)
+    assert row["score"] == pytest.approx(0.4)
+    (alone,) = summarise_times(*frames(stopped)).iter_rows(named=True)
+    assert (alone["runs"], alone["diverged"], alone["seconds"]) == (0, 1, None)
+
+
+def test_the_rows_are_those_of_the_summary() -> None:
+    runs = (
+        run("a"), run("b", seed=1), run("c", shots=5), run("d", "lstm", settings_hash="other"),
+        run("e", ways=None, kind="regression"), run("f", budget="quick", incomplete="half"),
+    )  # fmt: skip
+    times, results, hyperparameters = frames(*runs)
+    timed = summarise_times(times, results, hyperparameters, "mean")
+    summary = summarise(results.filter(eval_dataset="mini"), hyperparameters, "mean")
+    shared = [name for name in timed.columns if name in summary.columns and name != "diverged"]
+    assert {"settings", "settings_hash", "eval_fingerprint", "statistic"} <= set(shared)
+    assert timed.sort(shared).select(shared).equals(summary.sort(shared).select(shared))
+
+
+def test_a_ratio_is_the_median_over_pairs_of_one_seed() -> None:
+    ours, theirs = [80.0, 90.0, 100.0, 110.0, 500.0], [40.0, 30.0, 50.0, 50.0, 50.0]
+    times, results, hyperparameters = frames(
+        *five("maml", ours),
+        *(r | {"started": r["started"] + timedelta(seconds=50)} for r in five("turtle", theirs)),
+    )
+    (row,) = time_ratios(times, results, hyperparameters).iter_rows(named=True)
+    interval = median_interval([a / b for a, b in zip(ours, theirs, strict=True)])
+    assert (row["first"], row["second"], row["pairs"], row["apart"]) == ("maml", "turtle", 5, 50)
+    assert (row["ratio"], row["low"], row["high"]) == (2.2, interval.low, interval.high)
+
+
+def test_an_hour_that_slows_both_leaves_the_ratio_alone() -> None:
+    slow = [1.0, 1.0, 7.0, 7.0, 1.0]
+    frame = time_ratios(
+        *frames(*five("maml", [10 * s for s in slow]), *five("turtle", [20 * s for s in slow]))
+    )
+    assert frame.select("ratio", "low", "high").row(0) == (0.5, 0.5, 0.5)
+
+
+def test_of_runs_of_one_seed_the_nearest_in_time_on_the_same_host_are_paired() -> None:
+    runs = [
+        run("a", after=1000, seconds=10.0),
+        run("b", "turtle", after=0, seconds=1.0),
+        run("c", "turtle", after=900, seconds=5.0),
+        run("d", "turtle", after=1001, seconds=2.0, host="cirrus"),
+    ]
+    (row,) = time_ratios(*frames(*runs)).iter_rows(named=True)
+    assert (row["pairs"], row["ratio"], row["apart"]) == (1, 2.0, 100)
+    assert (row["low"], row["high"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"seed": 1},
+        {"shots": 5},
+        {"train_tasks": 40_000},
+        {"train_fingerprint": "other"},
+        {"status": "diverged"},
+        {"precision": "bfloat16"},
+    ],
+)
+def test_runs_that_did_other_work_are_not_paired(told: dict[str, Any]) -> None:
+    assert time_ratios(*frames(run("a"), run("b", "turtle", **told))).is_empty()
+
+
+def test_runs_tested_on_other_data_sets_are_not_paired() -> None:
+    times, results, hyperparameters = frames(run("a"), run("b", "turtle"))
+    fewer = results.filter(~((pl.col("run_id") == "b") & (pl.col("eval_dataset") == "cub")))
+    assert len(time_ratios(times, results, hyperparameters)) == 1
+    assert time_ratios(times, fewer, hyperparameters).is_empty()
+
+
+def test_nothing_timed_gives_no_rows_but_all_columns() -> None:
+    times, results, hyperparameters = frames(run("a"), run("b", "turtle"))
+    for function in (summarise_times, time_ratios):
+        empty = function(times.clear(), results, hyperparameters)
+        assert empty.is_empty()
+        assert empty.schema == function(times, results, hyperparameters).schema
+        assert function(times.clear(), results.clear(), hyperparameters).is_empty()
