@@ -70,7 +70,7 @@ class Made:
     seed: int = 0
     level: float = 0.45
     cross: float = 0.1
-    hyperparameters: tuple[tuple[str, Any], ...] = (("inner_steps", 5), ("order", 2))
+    hyperparameters: tuple[tuple[str, Any], ...] = (("train_steps", 5), ("order", 2))
     train_tasks: int = 400
     validation_tasks: int = 20
     validate_every: int = 100
@@ -258,7 +258,7 @@ def images(
                 cross=0.08 + 0.01 * (number % 4),
                 seconds=SECONDS.get(algorithm, 20.0) * (1.5 if shot == 5 else 1),
                 hyperparameters=(
-                    ("inner_steps", 5),
+                    ("train_steps", 5),
                     ("order", 1 if algorithm in {"lstm", "fo_maml", "fo_turtle"} else 2),
                 ),
                 started=BEGIN + timedelta(minutes=number),
@@ -296,11 +296,11 @@ def sine(
             for depth in layers:
                 level = (0.6 if t == 1 else 0.37) * (1 + (2 - order)) * (1.5 if depth < 2 else 1)
                 hidden = [20] * depth
-                settings = {"inner_steps": t, "order": order, "hidden": hidden}
+                settings = {"train_steps": t, "order": order, "hidden": hidden}
                 add(algorithm, level, settings, seed)
         for algorithm, order in (("fo_maml", 1), ("maml", 2)):
-            add(algorithm, 0.7 if t == 1 else 0.5, {"inner_steps": t, "order": order}, seed)
-        add("lstm", 0.9 if t == 1 else 0.6, {"inner_steps": t, "order": 1}, seed)
+            add(algorithm, 0.7 if t == 1 else 0.5, {"train_steps": t, "order": order}, seed)
+        add("lstm", 0.9 if t == 1 else 0.6, {"train_steps": t, "order": 1}, seed)
     return runs
 
 
@@ -320,6 +320,7 @@ def odd_ones() -> list[Made]:
         Made(
             algorithm="fo_turtle",
             status="diverged",
+            hyperparameters=(("train_steps", 5), ("order", 1)),
             error="50 meta-steps in a row were not finite, the last at task 212",
             seed=92,
             level=0.21,

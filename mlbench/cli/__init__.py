@@ -25,6 +25,9 @@ VERBS = {
     "data": "data",
     "sql": "sql",
     "table": "table",
+    "plot": "plot",
+    "report": "report",
+    "tui": "tui",
     "doctor": "doctor",
 }
 """The module of each verb, in the order of ``mlbench --help``; each defines ``command``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mlbench.errors import MisuseError, MlbenchError, PluginError, StoreBusyError, StoreError
+from mlbench.errors import MisuseError, MlbenchError, PluginError, StoreError
 from mlbench.run.device import EngineName, Execution, choose_execution
 from mlbench.run.machine import plugin_files
 from mlbench.run.setup import Experiment, restore
@@ -160,16 +160,14 @@ def stored_outcome(paths: StorePaths, run: RunState) -> Outcome:
     """Return what the database has of a run that finished or diverged.
 
     Raises:
-        StoreBusyError: Its episodes are still in the journals, and cannot be taken in.
+        StoreError: Its episodes are still in the journals, and cannot be taken in.
     """
     outcome = outcome_of_store(paths, run.run_id)
     if outcome is None:
         reason = (
             refresh(paths).waiting or "they cannot be read to their end; --again runs it once more"
         )
-        raise StoreBusyError(
-            f"{run.run_id} {ended(run)}, but its episodes wait in journals: {reason}"
-        )
+        raise StoreError(f"{run.run_id} {ended(run)}, but its episodes wait in journals: {reason}")
     return outcome
 
 

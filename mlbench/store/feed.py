@@ -25,7 +25,7 @@ from mlbench.store.snapshot import RunRow, Snapshot
 
 PROBE_SECONDS = 5.0  # between two looks at whether the database can be read
 PATIENCE = 0.1  # a held lock is told, not waited for
-BUDGET_SECONDS = 0.15  # for journals at one poll; what is left is read at the next
+BUDGET_SECONDS = 0.1  # for journals at one poll; what is left is read at the next
 TAIL = 256 << 10  # bytes of a journal that say how far it got
 
 

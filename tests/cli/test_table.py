@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mlbench.cli import main
+from mlbench.stats.names import PHRASES, Statistic
 from mlbench.store.connection import write
 from mlbench.store.paths import StorePaths
 
@@ -72,13 +73,18 @@ def test_the_table_has_the_median_over_runs_with_footnotes_and_what_is_left_out(
     result = table(database)
     assert (result.exit_code, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
-    assert lines[0].startswith("corrected protocol, quick budget: 100 training tasks")
-    assert lines[3].split() == [
-        *("maml", "mini", "->", "cub", "5", "1", "3"),
-        *("0.500", "0.250", "to", "0.750", "[1]"),
-    ]
-    assert lines[-3].startswith("[1] mini: 60 of 600 images a class; not comparable")
+    assert lines[0] == "Cross-domain"
+    assert lines[1].startswith("5-way classification, corrected protocol, quick budget: 100 tra")
+    assert "MAML       0.500 [0.250, 0.750] (1)" in lines
+    assert any(line.startswith("(1) mini: 60 of 600 images a class; not comp") for line in lines)
     assert lines[-1] == "Runs not counted: 1 failed."
+
+
+def test_the_long_table_has_a_row_for_what_is_pooled(database: Path) -> None:
+    (row,) = [line for line in table(database, "--long").stdout.splitlines() if "maml" in line]
+    assert row.split() == [
+        *("maml", "mini", "->", "cub", "5", "1", "3", "0.500", "0.250", "to", "0.750", "(1)")
+    ]
 
 
 def test_json_and_csv_are_data_alone(database: Path) -> None:
@@ -89,13 +95,41 @@ def test_json_and_csv_are_data_alone(database: Path) -> None:
     lines = table(database, "--csv").stdout.splitlines()
     assert len(lines) == 2
     assert lines[0].startswith("kind,protocol,budget")
+    for form in ("csv", "json"):
+        assert table(database, f"--{form}").stdout == table(database, "--format", form).stdout
+
+
+@pytest.mark.parametrize(
+    ("form", "told"),
+    [
+        ("text", "0.500 [0.250, 0.750] (1)   0.34  +0.160"),
+        ("markdown", "| 0.500 [0.250, 0.750] <sup>1</sup> | 0.34 | +0.160 |"),
+        ("latex", r"MAML & 0.500\textsuperscript{1} & 0.34"),
+        ("csv", ",0.34,0.01,0.15"),
+        ("json", '"printed": 0.34'),
+        ("long", " 0.34      +0.160"),
+    ],
+)
+def test_the_paper_is_beside_in_every_form(database: Path, form: str, told: str) -> None:
+    with write(StorePaths(database)) as connection:
+        connection.execute("UPDATE attempts SET algorithm = 'fo_maml'")
+    told = told.replace("MAML", "FO-MAML")
+    options = ["--long"] if form == "long" else ["--format", form]
+    assert told in table(database, "--paper", *options).stdout
+    assert "0.34" not in table(database, *options).stdout
+
+
+def test_that_the_paper_prints_nothing_is_said(database: Path) -> None:
+    with write(StorePaths(database)) as connection:
+        connection.execute("UPDATE attempts SET shots = 2")
+    for options in ([], ["--csv"], ["--long"]):
+        assert "the paper prints nothing" in table(database, "--paper", *options).stderr
 
 
 def test_runs_that_diverged_count_and_are_told_of(diverged: Path) -> None:
     lines = table(diverged).stdout.splitlines()
-    assert lines[3].split()[6:8] == ["3", "0.500"]
-    assert lines[3].endswith("[1][2]")
-    assert lines[-2] == "[1] 2 of 4 runs diverged, 1 with nothing to test"
+    assert "MAML       0.500 [0.250, 0.750] (1)(2)" in lines
+    assert "(1) 2 of 4 runs diverged, 1 with nothing to test." in lines
     assert not any(line.startswith("Runs not counted") for line in lines)
     (row,) = json.loads(table(diverged, "--json").stdout)
     assert (row["runs"], row["diverged"], row["untested"]) == (3, 2, 1)
@@ -103,26 +137,26 @@ def test_runs_that_diverged_count_and_are_told_of(diverged: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("statistic", "heading", "numbers"),
+    ("statistic", "numbers"),
     [
-        ("median", "median accuracy", "0.500  0.250 to 0.750"),
-        ("mean", "mean accuracy", "0.500  0.217 to 0.783"),  # 1.96 * .25 / sqrt(3)
-        ("trimmed", "trimmed mean of medians, accuracy", "0.500  0.217 to 0.783"),
+        ("median", "0.500 [0.250, 0.750]"),
+        ("mean", "0.500 [0.217, 0.783]"),  # 1.96 * .25 / sqrt(3)
+        ("trimmed", "0.500 [0.217, 0.783]"),
     ],
 )
 def test_another_statistic_is_asked_for_by_name(
-    database: Path, statistic: str, heading: str, numbers: str
+    database: Path, statistic: Statistic, numbers: str
 ) -> None:
-    lines = table(database, "--statistic", statistic).stdout.splitlines()
-    assert f"  {heading}  95 % interval" in lines[1]
-    assert numbers in lines[3]
+    result = table(database, "--statistic", statistic)
+    assert PHRASES[statistic] in " ".join(result.stdout.split())
+    assert numbers in result.stdout
 
 
 def test_the_statistic_is_that_of_the_protocol_unless_asked_for_another(database: Path) -> None:
     with write(StorePaths(database)) as connection:
         connection.execute("""UPDATE attempts SET protocol_settings = '{"statistic": "mean"}'""")
-    assert "mean accuracy" in table(database).stdout
-    assert "median accuracy" in table(database, "--statistic", "median").stdout
+    assert "Accuracy, mean over runs" in table(database).stdout
+    assert "Accuracy, median over runs" in table(database, "--statistic", "median").stdout
 
 
 def test_an_unknown_statistic_is_refused_with_those_there_are(database: Path) -> None:
@@ -131,7 +165,105 @@ def test_an_unknown_statistic_is_refused_with_those_there_are(database: Path) ->
     assert "'median', 'mean', 'trimmed'" in result.stderr
 
 
+def test_a_condition_chooses_runs(database: Path) -> None:
+    result = table(database, "--where", "seed = 2")
+    assert "MAML       0.750 (1)" in result.stdout.splitlines()
+    assert "Only runs where seed = 2." in result.stdout
+    assert "Runs not counted" not in result.stdout
+
+
+@pytest.mark.parametrize("condition", ["no condition", "sleep = 1", "1; drop table a"])
+def test_a_condition_that_is_none_is_misuse_in_one_line(database: Path, condition: str) -> None:
+    result = table(database, "--where", condition)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.count("\n") == 1
+    assert "is no condition on runs" in result.stderr
+
+
+def test_a_condition_that_no_run_meets_is_told_of(database: Path) -> None:
+    result = table(database, "--where", "seed = 7")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "no finished run where seed = 7; see what there is: mlbench list runs" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [
+        ("t.txt", "Cross-domain"),
+        ("t.md", "### Cross-domain"),
+        ("t.TEX", "% needs "),
+        ("t.csv", "kind,protocol"),
+        ("t.json", "["),
+    ],
+)
+def test_a_file_gets_the_form_that_it_is_named_for(
+    database: Path, tmp_path: Path, name: str, start: str
+) -> None:
+    file = tmp_path / name
+    result = table(database, "-o", str(file))
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert f"Wrote {file}." in result.stderr
+    assert file.read_text().startswith(start)
+    assert file.read_text().endswith("\n")
+    assert [each.name for each in tmp_path.iterdir() if name in each.name] == [name]
+
+
+def test_a_file_of_another_name_gets_the_form_that_is_asked_for(
+    database: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "table.out"
+    assert table(database, "-o", str(file)).exit_code == 2
+    assert not file.exists()
+    assert table(database, "-o", str(file), "--format", "latex").exit_code == 0
+    assert file.read_text().startswith("% needs")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--format", "latex", "-o", "t.md"],
+        ["--csv", "-o", "t.json"],
+        ["--csv", "--json"],
+        ["--format", "text", "--json"],
+        ["--long", "--format", "latex"],
+        ["--long", "-o", "t.md"],
+    ],
+)
+def test_options_that_contradict_each_other_are_misuse(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = table(tmp_path / "runs.duckdb", *options)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.count("\n") == 1
+    assert not [*tmp_path.glob("t.*")]
+
+
+def test_a_file_that_cannot_be_written_is_named(database: Path, tmp_path: Path) -> None:
+    result = table(database, "-o", str(tmp_path / "nowhere" / "t.tex"))
+    assert result.exit_code == 1
+    assert "t.tex cannot be written: No such file or directory; name another" in result.stderr
+
+
+def test_the_text_fits_the_terminal(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for columns in (60, 100):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        lines = table(database).stdout.splitlines()
+        assert columns - 20 < max(map(len, lines)) <= columns
+
+
 def test_an_empty_database_says_what_to_type(tmp_path: Path) -> None:
     result = table(tmp_path / "runs.duckdb")
     assert (result.exit_code, result.stdout) == (0, "")
     assert "no finished run; make one: mlbench run" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("form", "printed"), [("markdown", ""), ("latex", ""), ("json", "[]\n"), ("csv", "kind,")]
+)
+def test_of_an_empty_database_data_are_empty(tmp_path: Path, form: str, printed: str) -> None:
+    result = table(tmp_path / "runs.duckdb", "--format", form)
+    assert result.exit_code == 0
+    assert result.stdout.startswith(printed)
+    assert printed or not result.stdout

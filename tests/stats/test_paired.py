@@ -16,7 +16,7 @@ from scipy import stats  # type: ignore[import-untyped]
 
 from mlbench.errors import MisuseError
 from mlbench.stats.holm import holm
-from mlbench.stats.paired import comparisons, flip
+from mlbench.stats.paired import comparisons, flip, signed_rank
 from mlbench.stats.two_level import two_level_interval
 
 BASE: dict[str, Any] = {
@@ -176,6 +176,16 @@ def test_ties_are_ranked_before_they_are_dropped() -> None:
     assert row["p_value"] == pytest.approx(pratt)
     assert row["p_value"] != pytest.approx(wilcox, rel=0.05)
     assert row["ties"] == 30
+
+
+@pytest.mark.parametrize("n", [2, 5, 8])
+@pytest.mark.parametrize("tied", [False, True])
+def test_the_signed_rank_test_of_few_episodes_is_exact(n: int, tied: bool) -> None:
+    random = np.random.default_rng(n)
+    differences = random.integers(-3, 4, n) / 4 if tied else random.normal(size=n)
+    method = stats.PermutationMethod(n_resamples=10**6)
+    theirs = stats.wilcoxon(differences, zero_method="pratt", method=method).pvalue
+    assert signed_rank(differences) == pytest.approx(theirs)
 
 
 def test_one_run_each_gives_students_interval_over_episodes() -> None:

@@ -110,7 +110,10 @@ def test_a_line_that_is_still_being_written_is_read_when_it_is_whole(paths: Stor
     assert row(feed.poll()).validation == 0.5
 
 
-def test_the_database_and_the_journals_tell_the_same(tmp_path: Path) -> None:
+def test_the_database_and_the_journals_tell_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlbench.store.feed.BUDGET_SECONDS", 60.0)
     runs = [*images(1, shots=(1,)), *odd_ones()]
     taken_in, waiting = StorePaths(tmp_path / "a.duckdb"), StorePaths(tmp_path / "b.duckdb")
     for paths in (taken_in, waiting):

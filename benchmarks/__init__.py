@@ -1,0 +1,1 @@
+"""Speed and memory, measured on purpose and never in a timed test."""

@@ -1,0 +1,46 @@
+"""Running times beside scores, and the unit in which they read best."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from mlbench.report.material import Material
+from mlbench.stats.summary import SETTING
+from mlbench.stats.times import summarise_times
+
+SAME = (*SETTING, "algorithm", "train_dataset", "ways", "shots", "settings_hash")
+TIMES = ("seconds", "seconds_low", "seconds_high")
+UNITS = (("hours", 3600.0), ("minutes", 60.0))
+LARGE = 2.0  # of a unit: from there on, the longest time is told in it
+
+
+def timed_rows(material: Material, rows: pl.DataFrame) -> pl.DataFrame:
+    """Return rows of a summary with the times of the runs that they rest on.
+
+    Runs on machines that differ in what decides their speed have rows of their own.
+
+    Columns:
+        those of ``rows``.
+        machine: ``str``.
+        timed_runs: ``i64``; runs that are timed.
+        seconds, seconds_low, seconds_high: ``f64``; of all phases of a run together.
+    """
+    episodes = material.test_episodes if material.statistic == "two-level" else None
+    times = summarise_times(
+        material.times, material.results, material.hyperparameters, material.statistic, episodes
+    )
+    keys = [*SAME, "train_fingerprint"]
+    timed = times.filter(pl.col("seconds").is_not_null()).select(
+        *keys, "machine", *TIMES, timed_runs="runs"
+    )
+    timed = timed.unique([*keys, "machine"], keep="first", maintain_order=True)
+    return rows.join(timed, on=keys, how="inner", nulls_equal=True, maintain_order="left")
+
+
+def unit_of(seconds: pl.Series) -> tuple[str, float]:
+    """Return the unit for some times by name, and its seconds."""
+    longest = seconds.max()
+    for name, length in UNITS:
+        if isinstance(longest, float) and longest >= LARGE * length:
+            return name, length
+    return "seconds", 1.0

@@ -1,0 +1,1 @@
+"""Tables of results: their shape, and the forms in which people want them."""

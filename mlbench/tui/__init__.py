@@ -1,0 +1,1 @@
+"""The dashboard: one screen per file."""

@@ -1,0 +1,165 @@
+"""Figures of test scores: Figures 3.2 to 3.4, cross-domain, scaling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import polars as pl
+import pytest
+
+from mlbench.errors import NothingToDrawError
+from mlbench.report.material import Material
+from mlbench.stats.intervals import median_interval
+from mlbench.stats.times import summarise_times
+from tests.gallery import Made
+from tests.report.figures.specs import (
+    Spec,
+    axis_titles,
+    blocks,
+    panel_titles,
+    rows,
+    spec,
+    subtitle,
+)
+
+ONE = Made(algorithm="maml", test_tasks=2, validation_tasks=2, train_tasks=20, validate_every=10)
+POINT = ("score", "low", "high")
+
+
+def drawn(whole: Spec, *fields: str) -> set[tuple[object, ...]]:
+    return {tuple(row[name] for name in fields) for row in rows(whole, *fields)}
+
+
+def test_figure_3_3_has_the_numbers_of_the_summary(waves: Material) -> None:
+    whole = spec("figure-3.3", waves)
+    assert drawn(whole, *POINT) == set(waves.summary.select(POINT).rows())
+    assert panel_titles(whole) == ["sine, 5-shot, T = 1", "sine, 5-shot, T = 5"]
+    assert "mean squared error on sine test episodes" in axis_titles(whole, "x")
+
+
+def test_figure_3_2_has_the_best_validation_of_each_run(waves: Material) -> None:
+    ours = waves.hyperparameters.filter(
+        (pl.col("name") == "hidden") & (pl.col("value") == "[20, 20]")
+        | (pl.col("name") == "train_steps") & (pl.col("value") == "5")
+    )
+    chosen = ours.group_by("run_id").len().filter(len=2)["run_id"]
+    best = waves.curves.filter(
+        pl.col("run_id").is_in(chosen.to_list()), phase="validation", algorithm="turtle"
+    )
+    lowest = best.group_by("run_id").agg(pl.col("score").min())["score"]
+    assert len(lowest) == 3
+    wanted = median_interval(lowest.to_list())
+    points = drawn(spec("figure-3.2", waves), "series", "layers", *POINT)
+    assert ("TURTLE", 2, wanted.centre, wanted.low, wanted.high) in points
+
+
+def test_figure_3_2_has_maml_beside_the_layers_and_a_panel_per_t(waves: Material) -> None:
+    whole = spec("figure-3.2", waves)
+    layers = {(row["series"], row["layers"]) for row in rows(whole, "layers")}
+    assert layers == {
+        ("FO-MAML", None), ("MAML", None), ("FO-TURTLE", 0), ("FO-TURTLE", 2),
+        ("TURTLE", 0), ("TURTLE", 2),
+    }  # fmt: skip
+    assert panel_titles(whole) == ["sine, 5-shot, T = 1", "sine, 5-shot, T = 5"]
+    assert subtitle(blocks(whole)[0]).startswith("Best validation of each run.")
+
+
+def test_figure_3_2_shows_the_test_on_request(waves: Material) -> None:
+    whole = spec("figure-3.2", waves, measure="test")
+    assert drawn(whole, *POINT) <= set(waves.summary.select(POINT).rows())
+    assert axis_titles(whole, "y") == {"mean squared error on sine test episodes"}
+
+
+def test_figure_3_4_has_times_and_scores_in_one_unit(pictures: Material) -> None:
+    times = summarise_times(pictures.times, pictures.results, pictures.hyperparameters)
+    row = times.filter(algorithm="turtle", train_dataset="mini").row(0, named=True)
+    whole = spec("figure-3.4", pictures)
+    assert "running time of a run (minutes)" in axis_titles(whole, "x")
+    wanted = (row["seconds"] / 60, row["seconds_low"] / 60, row["seconds_high"] / 60)
+    at_home = (*wanted, *(row[name] for name in POINT))
+    points = drawn(whole, "time", "time_low", "time_high", *POINT)
+    assert at_home in points
+    abroad = pictures.summary.filter(
+        algorithm="turtle", train_dataset="mini", eval_dataset="cub"
+    ).row(0, named=True)
+    assert (*wanted, *(abroad[name] for name in POINT)) in points
+
+
+def test_figure_3_4_joins_first_and_second_order(pictures: Material) -> None:
+    whole = spec("figure-3.4", pictures)
+    ends = {row["series"]: (row["time"], row["score"]) for row in rows(whole, "time_low")}
+    lines = rows(whole, "to_time")
+    assert (ends["FO-MAML"], ends["MAML"]) in [
+        ((line["time"], line["score"]), (line["to_time"], line["to_score"])) for line in lines
+    ]
+    assert len(lines) == len(panel_titles(whole)) == 4
+
+
+def test_times_are_told_in_the_unit_that_fits(waves: Material) -> None:
+    chosen = Material(waves.paths, where="algorithm in ('maml', 'lstm')")
+    assert "running time of a run (seconds)" in axis_titles(spec("figure-3.4", chosen), "x")
+
+
+def test_cross_domain_has_both_scores_and_their_difference(pictures: Material) -> None:
+    summary = pictures.summary.filter(algorithm="maml", train_dataset="cub")
+    home = summary.filter(eval_dataset="cub").row(0, named=True)
+    away = summary.filter(eval_dataset="mini").row(0, named=True)
+    whole = spec("cross-domain", pictures)
+    drop = away["score"] - home["score"]
+    drops = drawn(whole, "series", "score", "home_score", "change")
+    assert ("MAML", away["score"], home["score"], f"−{-drop:.3f}") in drops
+    points = drawn(whole, "eval_dataset", "at_home", *POINT)
+    assert ("cub", True, *(home[name] for name in POINT)) in points
+    assert ("mini", False, *(away[name] for name in POINT)) in points
+
+
+def test_scaling_in_t_has_a_line_per_technique(waves: Material) -> None:
+    chosen = Material(waves.paths, where="algorithm in ('maml', 'lstm')")
+    whole = spec("scaling", chosen)
+    assert {(row["series"], row["value"]) for row in rows(whole, "value")} == {
+        ("MAML", 1.0), ("MAML", 5.0), ("meta-learner LSTM", 1.0), ("meta-learner LSTM", 5.0),
+    }  # fmt: skip
+    assert drawn(whole, *POINT) == set(chosen.summary.select(POINT).rows())
+    assert axis_titles(whole, "x") == {"updates per task in training, T"}
+
+
+def test_scaling_shows_times_on_request(waves: Material) -> None:
+    chosen = Material(waves.paths, where="algorithm in ('maml', 'lstm')")
+    times = summarise_times(chosen.times, chosen.results, chosen.hyperparameters)
+    whole = spec("scaling", chosen, measure="seconds")
+    assert {row["score"] for row in rows(whole, "value")} == set(times["seconds"])
+    assert "running time of a run (seconds)" in axis_titles(whole, "y")
+
+
+def test_scaling_in_shots_joins_budgets_that_train_less_at_more_shots(
+    store: Callable[[Sequence[Made]], Material],
+) -> None:
+    runs = [ONE, replace(ONE, shots=5, train_tasks=10)]
+    whole = spec("scaling", store(runs), over="shots")
+    assert {row["value"] for row in rows(whole, "value")} == {1.0, 5.0}
+    assert "20 (1-shot) or 10 (5-shot) training tasks" in subtitle(blocks(whole)[0])
+
+
+def test_scaling_in_ways_joins_them(store: Callable[[Sequence[Made]], Material]) -> None:
+    whole = spec("scaling", store([ONE, replace(ONE, ways=10)]))
+    assert {row["value"] for row in rows(whole, "value")} == {5.0, 10.0}
+    assert axis_titles(whole, "x") == {"ways (classes per episode)"}
+
+
+def test_scaling_in_a_hyperparameter_that_is_no_number_lists_its_values(
+    store: Callable[[Sequence[Made]], Material],
+) -> None:
+    runs = [replace(ONE, hyperparameters=(("hidden", [20] * n),)) for n in (1, 3)]
+    whole = spec("scaling", store(runs), over="hidden")
+    assert {row["value"] for row in rows(whole, "value")} == {"1×20", "3×20"}
+
+
+def test_scaling_needs_two_values_and_says_which_there_are(
+    store: Callable[[Sequence[Made]], Material],
+) -> None:
+    material = store([ONE])
+    with pytest.raises(NothingToDrawError, match=r"no shots other than 1 .* --shots 10"):
+        spec("scaling", material, over="shots")
+    with pytest.raises(NothingToDrawError, match=r"no hyperparameter 'beta' in one panel"):
+        spec("scaling", material, over="beta")
