@@ -122,12 +122,24 @@ async def measure_screens(paths: StorePaths) -> None:
             await pilot.press(str(1 + i % 4))
             await pilot.pause()
 
+        late: list[float] = []
+        beating = asyncio.create_task(beat(late))
         for what, step in (
             ("a changed run is on the screen", refreshed),
-            ("a cursor key is answered", answered),
-            ("a key to another screen is answered", went),
+            ("a cursor key has taken effect", answered),
+            ("another screen is there, the first time with its numbers", went),
         ):
             say(what, await repeated(step))
+        beating.cancel()
+        say("meanwhile, a key waits to be looked at", late)
+
+
+async def beat(late: list[float]) -> None:
+    """Note again and again by how much the event loop, which looks at keys, is late."""
+    while True:
+        began = perf_counter()
+        await asyncio.sleep(0.01)
+        late.append(perf_counter() - began - 0.01)
 
 
 async def repeated(step: Callable[[int], Awaitable[None]]) -> list[float]:

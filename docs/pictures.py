@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import io
 import re
 import subprocess
 import sys
@@ -20,16 +21,19 @@ from functools import partial
 from pathlib import Path
 
 import vl_convert
+from PIL import Image
 
 from mlbench.cli.progress import tell
 from mlbench.store.paths import StorePaths
 from mlbench.tui.app import Dashboard
 
 PICTURES = Path(__file__).parent / "pictures"
-TECHNIQUES = ("train_from_scratch", "finetuning", "fo_maml", "maml", "turtle", "protonet")
-TASK = ("--train", "shapes", "--eval", "glyphs", "--shots", "1")
+TECHNIQUES = ("fo_maml", "maml", "anil", "fo_turtle", "protonet", "r2d2")
+TASK = ("--train", "shapes", "--eval", "glyphs", "--set", "learner.channels=16")
 UNDER_WAY = ("--train-tasks", "2000", "--val-tasks", "10", "--val-every", "40", "--again")
-FIGURES = ("cross-domain", "learning-curves", "figure-3.4")
+FIGURES = ("cross-domain",)
+SCREENS = (("3", "times"),)
+COLOURS = 64  # of a screenshot: a terminal has few, and the file a tenth of the size
 FONT = "DejaVu Sans Mono"  # that of the SVG is fetched from the network, or absent
 SIZE = (110, 32)  # characters
 SCALE = 1.5
@@ -95,7 +99,7 @@ async def take_dashboard(paths: StorePaths, folder: Path) -> None:
         await until(lambda: any(run.validation and run.seconds_left for run in app.snapshot.runs))
         await settle(app)
         save(app.export_screenshot(title="mlbench tui"), folder / "dashboard.png")
-        for key, name in (("2", "tables"), ("3", "times"), ("4", "compare")):
+        for key, name in SCREENS:
             await pilot.press(key)
             await until(partial(is_at, app, name))
             await settle(app)
@@ -126,7 +130,8 @@ def save(svg: str, target: Path) -> None:
     """Write a screenshot as PNG, in a font that is here."""
     svg = re.sub(r"@font-face\s*\{.*?\}", "", svg, flags=re.DOTALL)
     svg = svg.replace("Fira Code", FONT)
-    target.write_bytes(vl_convert.svg_to_png(svg, scale=SCALE))
+    picture = Image.open(io.BytesIO(vl_convert.svg_to_png(svg, scale=SCALE)))
+    picture.convert("RGB").quantize(COLOURS).save(target, optimize=True)
     tell(f"Wrote {target}")
 
 

@@ -44,6 +44,24 @@ def parse_text(text: str, kind: Any) -> Any:
     return words[text] if text in words else _refuse(text)
 
 
+def parse_seeds(text: str) -> list[range]:
+    """Return the seeds of a text such as ``0-4`` or ``0,2,7``, a range for each of its parts.
+
+    Raises:
+        ValueError: The text is not of that form; it says so in words.
+    """
+    ranges = []
+    for part in map(str.strip, text.split(",")):
+        first, dash, last = part.partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise ValueError(f"{text!r} is not of the form 0-4 or 0,2,7")
+        seeds = range(int(first), int(last or first) + 1)
+        if not seeds:
+            raise ValueError(f"{part!r} runs backwards")
+        ranges.append(seeds)
+    return ranges
+
+
 def conform(value: Any, kind: Any) -> Any:
     """Return a value that is of a type, integers widened where it is ``float``.
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
+from mlbench.notation import parse_seeds
 from mlbench.plugins import Kind
 from mlbench.registry import find_plugin, find_plugins
 from mlbench.store.paths import DATABASE
@@ -72,16 +74,10 @@ class Seeds(click.ParamType[tuple[int, ...]]):
         """Return each seed once, in the order given."""
         if isinstance(value, tuple):
             return value
-        seeds: dict[int, None] = {}
-        for part in value.split(","):
-            first, dash, last = part.strip().partition("-")
-            if not first.isdecimal() or (dash and not last.isdecimal()):
-                self.fail(f"{value!r} is not of the form 0-4 or 0,2,7.", param, ctx)
-            stop = int(last or first)
-            if stop < int(first):
-                self.fail(f"{part.strip()!r} runs backwards.", param, ctx)
-            seeds |= dict.fromkeys(range(int(first), stop + 1))
-        return tuple(seeds)
+        try:
+            return tuple(dict.fromkeys(chain.from_iterable(parse_seeds(value))))
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
 
 
 def database_option(function: F) -> F:

@@ -81,34 +81,33 @@ def command(
       mlbench plot scaling --over shots
     """
     options = Options(baseline=baseline, over=over, measure=measure)
-    check_options(FIGURES[figure], options)
+    check_options(FIGURES[figure], options, statistic)
 
+    from mlbench.cli.waiting import up_to_date
     from mlbench.report.material import Material
     from mlbench.report.save import form_of, save
-    from mlbench.store.ingest import refresh
     from mlbench.store.paths import StorePaths
 
     paths = StorePaths(database)
     targets = outputs or (Path(f"{figure}.html"),)
     for target in targets:
         form_of(target)
-    report = refresh(paths)
-    for trouble in (*report.damaged, *filter(None, [report.waiting])):
-        click.echo(f"Note: the figure may lack what was recorded last: {trouble}", err=True)
-    chart = FIGURES[figure].draw(Material(paths, where=where, statistic=statistic), options)
-    for target in targets:
-        save(chart, target)
-        click.echo(f"Wrote {target}", err=True)
+    with up_to_date(paths, "the figure"):
+        chart = FIGURES[figure].draw(Material(paths, where=where, statistic=statistic), options)
+        for target in targets:
+            save(chart, target)
+            click.echo(f"Wrote {target}", err=True)
 
 
-def check_options(figure: Figure, options: Options) -> None:
+def check_options(figure: Figure, options: Options, statistic: Statistic | None) -> None:
     """Refuse an option that a figure does not heed.
 
     Raises:
         UsageError: It was given one.
     """
-    for name in ("baseline", "over", "measure"):
-        if getattr(options, name) is not None and name not in figure.takes:
+    given = {"statistic": statistic, **vars(options)}
+    for name, value in given.items():
+        if value is not None and name not in figure.takes:
             others = ", ".join(each.name for each in FIGURES.values() if name in each.takes)
             raise click.UsageError(f"{figure.name} takes no --{name}; what does: {others}.")
     if options.measure and options.measure not in figure.measures:

@@ -48,20 +48,17 @@ def command(
     """
     if output.suffix.lower() not in {".html", ".htm"}:
         raise MisuseError(f"{output} is no page: a report is HTML, so name it {output.stem}.html")
+    from mlbench.cli.waiting import up_to_date
     from mlbench.report.file import write
     from mlbench.report.material import Material
     from mlbench.report.page import page
-    from mlbench.store.ingest import refresh
     from mlbench.store.paths import StorePaths
 
     paths = StorePaths(database)
-    report = refresh(paths)
-    troubles = (*report.damaged, *filter(None, [report.waiting]))
-    for trouble in troubles:
-        click.echo(f"Note: the page may lack what was recorded last: {trouble}", err=True)
-    material = Material(paths, where=where, statistic=statistic)
-    text = page(material, title=title, paper=paper, troubles=troubles)
-    write(output, text)
+    with up_to_date(paths, "the page") as troubles:
+        material = Material(paths, where=where, statistic=statistic)
+        text = page(material, title=title, paper=paper, troubles=troubles)
+        write(output, text)
     runs = len(material.runs)
     size = len(text.encode()) / 1e6
     click.echo(f"{output}: {runs} run{'s' * (runs != 1)}, {size:.1f} MB", err=True)

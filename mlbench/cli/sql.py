@@ -38,15 +38,13 @@ def command(query: str | None, schema: bool, form: Form, database: Path) -> None
             "give one query, or --schema; for example mlbench sql 'select * from runs'"
         )
     text = SCHEMA if query is None else sys.stdin.read() if query == "-" else query
+    from mlbench.cli.waiting import up_to_date
     from mlbench.report.frames import frame_csv, frame_json, frame_text
-    from mlbench.store.ingest import refresh
     from mlbench.store.paths import StorePaths
     from mlbench.store.queries import sql
 
     paths = StorePaths(database)
-    report = refresh(paths)
-    for trouble in (*report.damaged, *filter(None, [report.waiting])):
-        click.echo(f"Note: the answer may lack what was recorded last: {trouble}", err=True)
-    frame = sql(paths, text)
+    with up_to_date(paths, "the answer"):
+        frame = sql(paths, text)
     write = {"text": frame_text, "csv": frame_csv, "json": frame_json}[form]
     click.echo(write(frame).rstrip("\n"))

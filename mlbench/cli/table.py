@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import click
 
 from mlbench.cli.parameters import database_option
-from mlbench.errors import MisuseError
+from mlbench.errors import MisuseError, NothingToDrawError
 from mlbench.stats.names import STATISTICS, Statistic
 
 if TYPE_CHECKING:
@@ -93,26 +93,26 @@ def command(
     chosen = chosen_form([form, "csv" if as_csv else None, "json" if as_json else None], output)
     if long and chosen in {"markdown", "latex"}:
         raise MisuseError(f"--long is a form of text; leave it out, or take csv for {chosen}")
+    from mlbench.cli.waiting import up_to_date
     from mlbench.report.file import write
     from mlbench.report.material import Material
     from mlbench.report.tables.words import left_out
-    from mlbench.store.ingest import refresh
     from mlbench.store.paths import StorePaths
 
     paths = StorePaths(database)
-    report = refresh(paths)
-    for trouble in (*report.damaged, *filter(None, [report.waiting])):
-        click.echo(f"Note: the table may lack what was recorded last: {trouble}", err=True)
     material = Material(paths, where=where, statistic=statistic)
     bold = output is None and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
-    content = rendered(material, chosen, paper=paper, long=long, bold=bold)
-    rest = left_out(material.runs, material.results, material.counted)
-    if rest and content and chosen == "text":
+    with up_to_date(paths, "the table"):
+        rest = left_out(material.runs, material.results, material.counted)
+        if material.summary.is_empty() and chosen not in {"csv", "json"}:
+            raise NothingToDrawError(" ".join(filter(None, [rest, nothing(material)])))
+        content = rendered(material, chosen, paper=paper, long=long, bold=bold)
+    if rest and chosen == "text":
         content, rest = f"{content}\n\n{rest}", ""
-    if content and output:
+    if output:
         write(output, f"{content}\n")
         click.echo(f"Wrote {output}.", err=True)
-    elif content:
+    else:
         click.echo(content)
     if material.summary.is_empty():
         click.echo(nothing(material), err=True)

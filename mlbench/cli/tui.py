@@ -30,7 +30,8 @@ def command(database: Path) -> None:
 
     paths = StorePaths(database)
     paths.check_home()
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):  # Textual draws on stderr
+    streams = (sys.stdin, sys.stderr)  # Textual draws on stderr; a stream that is closed is None
+    if not all(stream is not None and stream.isatty() for stream in streams):
         raise MisuseError(
             "the dashboard needs a terminal, on stdin for its keys and on stderr to draw on;"
             f" 'mlbench table{paths.option}' does without"

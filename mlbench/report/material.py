@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cached_property
 
 import polars as pl
 
 from mlbench.stats.names import Statistic
+from mlbench.stats.paired import comparisons
 from mlbench.stats.summary import latest, summarise
 from mlbench.store import queries
 from mlbench.store.paths import StorePaths
@@ -79,10 +81,24 @@ class Material:
         """Return the test episodes of the runs that count: :func:`.queries.meta_test_episodes`."""
         return queries.meta_test_episodes(self.paths, self.counted_runs)
 
+    @cached_property
+    def comparisons(self) -> pl.DataFrame:
+        """Return all pairs on identical episodes: :func:`mlbench.stats.paired.comparisons`."""
+        return comparisons(self.counted, self.test_episodes, self.hyperparameters)
+
     @property
     def counted_runs(self) -> list[str]:
         """Return the runs that count, by name."""
         return self.counted["run_id"].unique().sort().to_list()
+
+    def under(self, statistic: Statistic | None) -> Material:
+        """Return material under another statistic, which shares the frames already asked for."""
+        if statistic == self.statistic:
+            return self
+        other = copy(self)
+        other.statistic = statistic
+        vars(other).pop("summary", None)  # all that depends on the statistic
+        return other
 
     def chosen(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return the rows of the chosen runs."""

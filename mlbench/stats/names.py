@@ -17,10 +17,10 @@ beyond 1.5 interquartile ranges are dropped; the mean over the others ± 1.96 st
 STATISTICS: tuple[Statistic, ...] = get_args(Statistic)
 
 PHRASES: dict[Statistic, str] = {
-    "median": "median over runs, percentile bootstrap 95 % interval",
+    "median": "median over runs, bootstrap 95 % interval",
     "mean": "mean over runs ± 1.96 standard errors",
     "trimmed": "trimmed mean of medians (released code) ± 1.96 standard errors",
-    "iqm": "interquartile mean over runs, percentile bootstrap 95 % interval",
+    "iqm": "interquartile mean over runs, bootstrap 95 % interval",
     "two-level": "mean over runs and episodes, two-level bootstrap 95 % interval",
 }
 """What every table, figure and report says of its numbers; docs/statistics.md says the rest."""

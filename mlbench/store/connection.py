@@ -245,10 +245,7 @@ def explanation(database: Path, message: str) -> StoreError:
             f"{database} is in use by {holder}; close it there, and try again", holder
         )
     if "not a valid DuckDB database" in message:
-        return StoreError(
-            f"{database} is no DuckDB database; move it away (mlbench makes it anew from"
-            f" {database.with_suffix('')}), or name another with --db"
-        )
+        return StoreError(f"{database} is no DuckDB database; {remedy(database)}")
     if "No space left" in message or "Could not write" in message:
         return StoreReadOnlyError(
             f"{database} takes no more: the disk or the quota is full; free some space and try"
@@ -262,7 +259,11 @@ def explanation(database: Path, message: str) -> StoreError:
             " install that one, or name another database with --db"
         )
     reason = " ".join(message.split())
-    return StoreError(
-        f"{database} cannot be used: {reason}; move it away (mlbench makes it anew from"
-        f" {database.with_suffix('')})"
-    )
+    return StoreError(f"{database} cannot be used: {reason}; {remedy(database)}")
+
+
+def remedy(database: Path) -> str:
+    """Return what to do about a database that is none."""
+    journals = StorePaths(database).journals
+    anew = f" (mlbench makes it anew from {journals})" if journals.is_dir() else ""
+    return f"move it away{anew}, or name another with --db"

@@ -78,9 +78,10 @@ class Feed:
                 with read(self.paths, patience=PATIENCE):
                     pass
             else:
-                self.asked = self.stamp
+                stamp = self.stamp
                 for state in run_states(self.paths, patience=PATIENCE).iter_rows(named=True):
                     self.recall(state)
+                self.asked = stamp
         except StoreBusyError as error:
             if error.ours:
                 return  # a query of our own, on another thread
@@ -126,13 +127,27 @@ class Feed:
 
         How runs that were never looked at ended is read before how they got there.
         """
-        waiting = self.waiting()
+        try:
+            waiting = self.waiting()
+        except OSError as error:
+            self.unreadable(self.paths.journals, error)
+            return
+        self.damages.pop(self.paths.journals, None)
         began = monotonic()
         for step in (self.open, self.follow):
             for journal in waiting:
-                step(journal)
+                try:
+                    step(journal)
+                except FileNotFoundError:
+                    self.offsets.pop(journal.path, None)
+                except OSError as error:
+                    self.unreadable(journal.path, error)
                 if monotonic() - began > BUDGET_SECONDS:
                     return
+
+    def unreadable(self, path: Path, error: OSError) -> None:
+        """Tell, until it can be read, that the journals or one of them cannot: another user's."""
+        self.damages[path] = f"{path} cannot be read: {error.strerror}"
 
     def waiting(self) -> list[JournalFile]:
         """Return the journals that have something new, attempts of a run in order."""

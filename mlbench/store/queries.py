@@ -141,7 +141,8 @@ def choose_runs(paths: StorePaths, condition: str) -> list[str]:
     with read(paths) as connection:
         text = CHOOSE.format(condition=condition)
         try:
-            check_reads_only(connection, text)
+            for whole in (f"SELECT {condition}", text):  # by itself too: it closes no parenthesis
+                check_reads_only(connection, whole)
             return [run_id for (run_id,) in connection.execute(text).fetchall()]
         except (duckdb.Error, MisuseError) as err:
             raise MisuseError(

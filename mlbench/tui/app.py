@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import threading
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -101,6 +100,7 @@ class Dashboard(App[None]):
         self.feed = feed
         self.polled = False
         self.polling = False
+        self.troubled = False  # whether the last look at the store failed
         self.latest: tuple[int, Material] | None = None
         self.making = threading.Lock()
         for theme in (themes.DARK, themes.LIGHT):
@@ -124,9 +124,13 @@ class Dashboard(App[None]):
         try:
             snapshot = await aside(self.look)
         except MlbenchError as error:
+            self.troubled = True
             if (view := self.view) is not None:
                 view.warn(str(error))
         else:
+            if self.troubled and (view := self.view) is not None:
+                view.warn(None)
+            self.troubled = False
             if not self.polled:
                 self.import_screens()
             self.polled = True
@@ -169,8 +173,7 @@ class Dashboard(App[None]):
     async def import_screens(self) -> None:
         """Import all screens on a thread, so that later keys need not wait for that."""
         for module, name in [*((place.module, place.screen) for place in PLACES.values()), *OTHERS]:
-            with suppress(ImportError):  # it is told when somebody goes there
-                await aside(screen_class, module, name)
+            await aside(screen_class, module, name)
 
     def places(self) -> list[tuple[str, str, str]]:
         """Return key, mode and name of the screens that have a key."""
@@ -178,21 +181,29 @@ class Dashboard(App[None]):
 
     @work(exclusive=True, group="go")
     async def action_go(self, mode: str) -> None:
-        """Go to the screen of a mode; if it is in front already, to what lies at its bottom."""
+        """Go to the screen of a mode; if it is in front already, to what lies at its bottom.
+
+        Screens are not waited for here: the next key cancels this, and one that is half taken
+        down when that happens would stay so.
+        """
         if mode == self.current_mode:
-            while len(self.screen_stack) > 1:
-                await self.pop_screen()
+            self.call_later(self.uncover)
             return
         if mode not in self._modes:
             place = PLACES[mode]
             self.add_mode(mode, await aside(screen_class, place.module, place.screen))
-        await self.switch_mode(mode)
+        self.switch_mode(mode)
+
+    async def uncover(self) -> None:
+        """Take away all screens of a mode but the one at its bottom."""
+        while len(self.screen_stack) > 1:
+            await self.pop_screen()
 
     @work(exclusive=True, group="go")
     async def open(self, module: str, name: str, *arguments: object) -> None:
         """Put a screen in front, importing it on a thread."""
         made: Callable[..., Screen[Any]] = await aside(screen_class, module, name)
-        await self.push_screen(made(*arguments))
+        self.push_screen(made(*arguments))
 
     def open_run(self, run_id: str) -> None:
         """Show one run."""
@@ -224,12 +235,13 @@ class Dashboard(App[None]):
             return
         self.notify("Exporting ...", timeout=2)
         try:
-            files = await aside(screen.export, Path.cwd())
+            folder = here()
+            files = await aside(screen.export, folder)
         except MlbenchError as error:
             self.notify(str(error), title="Nothing exported", severity="error", markup=False)
         else:
             names = "\n".join(file.name for file in files)
-            self.notify(names, title=f"Exported to {Path.cwd()}", markup=False)
+            self.notify(names, title=f"Exported to {folder}", markup=False)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Yield what the command palette offers: whatever a key does, and what this screen adds."""
@@ -248,6 +260,20 @@ class Dashboard(App[None]):
         yield SystemCommand("Theme", "Choose one of all themes", self.action_change_theme)
         yield SystemCommand("Keys", "What the keys do on this screen", self.action_keys)
         yield SystemCommand("Quit", "Leave the dashboard; runs go on", self.action_quit)
+
+
+def here() -> Path:
+    """Return the current folder.
+
+    Raises:
+        MlbenchError: It has been removed.
+    """
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise MlbenchError(
+            f"the current folder is gone: {error.strerror}; start 'mlbench tui' in another one"
+        ) from error
 
 
 def screen_class(module: str, name: str) -> type[Screen[Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.text import Text
 from textual.widgets import Select
 
 
@@ -46,7 +47,7 @@ class Chooser(Select[str]):
         kept = self.chosen if self.chosen in values else default if default in values else None
         self.offered = tuple(options)
         with self.prevent(Select.Changed):
-            self.set_options(options or [("", "")])
+            self.set_options([(Text(label), value) for label, value in options or [("", "")]])
             if kept is not None:
                 self.value = kept
 

@@ -72,7 +72,10 @@ class Launch:
         """Return whether this process wrote a journal."""
         if modified(journal) < self.at - CLOCKS_DIFFER:
             return False
-        first = journal.first()
+        try:
+            first = journal.first()
+        except OSError:  # another user's, or just removed
+            return False
         return first is not None and first.provenance["pid"] == self.pid
 
     def last_words(self) -> str:

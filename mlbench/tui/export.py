@@ -122,6 +122,8 @@ def export_run(folder: Path, material: Material, run_id: str) -> list[Path]:
     """
     quoted = run_id.replace("'", "''")
     episodes = sql(material.paths, EPISODES.format(run_id=quoted))
+    if episodes.is_empty():
+        raise NothingToDrawError(f"{run_id} has recorded no episode yet; try again in a while")
     writers = {
         "-learning-curve.svg": figure_writer("learning-curves", material, [run_id]),
         "-episodes.csv": frame_writer(episodes),

@@ -10,6 +10,7 @@ from itertools import chain
 
 from mlbench.errors import MisuseError
 from mlbench.hyper import Hyper, hp
+from mlbench.notation import parse_seeds
 
 MORE = "more"  # the field of further --set
 SEEDS = "seeds"
@@ -118,8 +119,10 @@ def refusals(values: Values) -> dict[str, str]:
             Numbers.parse({name: text}, owner="run")
         except MisuseError as error:
             found[name] = str(error)
-    if refusal := seeds_refusal(values.numbers.get(SEEDS, "").strip()):
-        found[SEEDS] = refusal
+    try:
+        parse_seeds(values.numbers.get(SEEDS, "").strip() or Numbers().seeds)
+    except ValueError as error:
+        found[SEEDS] = str(error)
     names = [setting.partition("=")[0] for setting in values.further]
     for setting, name in zip(values.further, names, strict=True):
         if not re.fullmatch(r"[^=]+=.+", setting, re.DOTALL):
@@ -127,14 +130,3 @@ def refusals(values: Values) -> dict[str, str]:
         elif names.count(name) > 1 or values.settings.get(name, "").strip():
             found[MORE] = f"{name} is given twice; give one value"
     return found
-
-
-def seeds_refusal(text: str) -> str | None:
-    """Return what is wrong with seeds, if anything is."""
-    for part in text.split(",") if text else ():
-        ends = re.fullmatch(r"(\d+)(?:-(\d+))?", part.strip())
-        if ends is None:
-            return f"{text!r} is not of the form 0-4 or 0,2,7"
-        if ends[2] is not None and int(ends[2]) < int(ends[1]):
-            return f"{part.strip()!r} runs backwards"
-    return None

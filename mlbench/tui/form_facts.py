@@ -78,6 +78,8 @@ def look_up(values: Values) -> Facts:
             algorithm.Hyper.parse({name: text}, situations=applying, owner=algorithm.name)
         except MisuseError as error:
             wrong[f"{HYPERPARAMETER}{name}"] = str(error)
+        except Exception as error:  # checks of hyperparameters are anybody's code
+            wrong[f"{HYPERPARAMETER}{name}"] = by_plugin(values.algorithm, error)
     if not wrong:
         wrong |= refusals_of_whole(values, algorithm, applying)
     return Facts(values, fields, defaults, wrong)
@@ -145,8 +147,13 @@ def refusals_of_whole(
         blamed = any(f"{name!r}" in text or f"{name}=" in text for name in names)
         return {MORE if blamed or text.startswith("--set ") else WHOLE: text}
     except Exception as error:  # checks of hyperparameters are anybody's code
-        return {WHOLE: f"{values.algorithm}: {type(error).__name__}: {error}; mend its file"}
+        return {WHOLE: by_plugin(values.algorithm, error)}
     return {}
+
+
+def by_plugin(name: str, error: Exception) -> str:
+    """Return what a plugin did wrong."""
+    return f"{name}: {type(error).__name__}: {error}; mend its file"
 
 
 def request_items(values: Values) -> tuple[tuple[str, Any], ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Horizontal, ItemGrid, Vertical
 from textual.content import Content
@@ -105,7 +106,9 @@ class ChoiceRow(FormRow):
         self, field: str, label: str, options: Iterable[tuple[str, str]], value: str
     ) -> None:
         super().__init__(field, label)
-        self.select = Select(list(options), value=value, allow_blank=False, compact=True)
+        # as Text: a plugin's summary, or what is wrong with it, may well have [brackets]
+        shown = [(Text(label), name) for label, name in options]
+        self.select = Select(shown, value=value, allow_blank=False, compact=True)
 
     def control(self) -> ComposeResult:
         """Yield what opens on Enter."""

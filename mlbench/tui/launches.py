@@ -43,10 +43,25 @@ class LaunchWatch:
         self.begun = begun
         self.refused = refused
         self.run_id: str | None = None
-        self.timer: Timer = app.set_interval(LOOK_SECONDS, self.look)
+        self.app = app
+        self.looking = False
+        self.timer: Timer = app.set_interval(LOOK_SECONDS, self.begin_to_look)
+
+    def begin_to_look(self) -> None:
+        """Look, unless that is going on; beside the app's messages, among which are its keys."""
+        if not self.looking:
+            self.looking = True
+            self.app.run_worker(self.look(), group="launches")
 
     async def look(self) -> None:
         """See how things stand."""
+        try:
+            await self.follow()
+        finally:
+            self.looking = False
+
+    async def follow(self) -> None:
+        """Tell that the run began, and how the process ended."""
         code = self.launch.poll()  # before the journals: those of a dead process are complete
         if self.run_id is None:
             self.run_id = await aside(self.launch.run_id, self.paths)
@@ -75,12 +90,27 @@ def tell_refused(app: App[None]) -> Tell:
 
 def resume_run(app: Dashboard, row: RunRow) -> None:
     """Go on with a run, in a process of its own, and tell how that goes."""
+    app.run_worker(go_on(app, row), group="resume")
+
+
+async def go_on(app: Dashboard, row: RunRow) -> None:
+    """Start the process on a thread, unless the run cannot go on."""
     refused = tell_refused(app)
     try:
-        control.refuse_resuming(app.paths, row)
-        launch = control.resume(app.paths, row.run_id)
+        launch = await aside(resumed, app.paths, row)
     except MlbenchError as error:
         refused(str(error))
         return
     app.notify(f"going on with {row.run_id} ...", markup=False)
     LaunchWatch(app, app.paths, launch, tell_begun(app), refused)
+
+
+def resumed(paths: StorePaths, row: RunRow) -> Launch:
+    """Return the process that goes on with a run.
+
+    Raises:
+        ControlError: The run is alive or has its result, or no process can be started.
+        StoreError: Nothing can be written beside the database.
+    """
+    control.refuse_resuming(paths, row)
+    return control.resume(paths, row.run_id)

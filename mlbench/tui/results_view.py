@@ -88,8 +88,10 @@ class ResultsView(View):
         self.show_snapshot(self.dashboard.snapshot)
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
-        """Keep what is said of an empty store up to date."""
-        if self.has_class("empty"):
+        """Keep what is said of an empty store, or of one that cannot be read, up to date."""
+        if snapshot.held and not self.has_class("settled"):
+            self.settle(empty=True)
+        elif self.has_class("empty"):
             text = self.reason or nothing_yet(snapshot, self.dashboard.paths)
             self.query_one("#empty", Static).update(Text(text))
 
@@ -105,6 +107,8 @@ class ResultsView(View):
 
 def nothing_yet(snapshot: Snapshot, paths: StorePaths) -> str:
     """Return what to do when no run has a result."""
+    if snapshot.held:
+        return snapshot.held
     ended: dict[Any, int] = {}
     for run in snapshot.runs:
         ended[run.status] = ended.get(run.status, 0) + 1

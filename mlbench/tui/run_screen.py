@@ -43,6 +43,7 @@ class RunScreen(View):
         self.run_id = run_id
         self.row: RunRow | None = None
         self.details: RunDetails | None = None
+        self.whole: int | None = None  # the attempt at which everything was asked for last
         self.loaded_row: RunRow | None = None
         self.heard: dict[int, float] = {}
         self.packages = False
@@ -73,6 +74,8 @@ class RunScreen(View):
         row = next((run for run in snapshot.runs if run.run_id == self.run_id), None)
         if row is None:
             return
+        if self.row is not None and row.attempts != self.row.attempts:
+            self.heard.clear()  # what came after the last saved state is void
         if (
             row.status == "running"
             and row.validation is not None
@@ -107,9 +110,12 @@ class RunScreen(View):
     def ask(self, stamp: int) -> RunDetails:
         """Ask for everything, or just for the curve of a run that goes on as before."""
         paths, known, row = self.dashboard.paths, self.details, self.loaded_row
-        if known is not None and row is not None and row.status == "running":
+        attempt = None if row is None or row.status != "running" else row.attempts
+        if known is not None and attempt is not None and attempt == self.whole:
             return with_new_curve(paths, self.run_id, known)
-        return load_details(paths, self.run_id)
+        details = load_details(paths, self.run_id)
+        self.whole = attempt
+        return details
 
     def show(self, loaded: RunDetails) -> None:
         """Show everything."""

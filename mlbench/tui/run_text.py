@@ -203,18 +203,21 @@ def worst(details: RunDetails, run: RunRow) -> Content:
 
 def hyperparameters(details: RunDetails) -> Content:
     """Return all settings, the technique's own first."""
-    lines: list[Content] = []
     cells = [
         (f"{'' if part == 'algorithm' else f'{part}.'}{name}", value_text(value))
         for part, name, value in details.hyperparameters.iter_rows()
     ]
-    lines = rows(cells)
-    return titled("settings", lines or [Content.styled("(not known yet)", FAINT)])
+    return titled("settings", rows(cells) or [Content.styled("(not known yet)", FAINT)])
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number of things."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def counted(number: int | None, noun: str) -> str | None:
+    """Return a number of things, ``None`` where it is not known."""
+    return None if number is None else f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(*parts: str | None) -> str:
+    """Return what is known of several things, in one line."""
+    return ", ".join(part for part in parts if part) or "unknown"
 
 
 def value_text(value: str) -> str:
@@ -233,15 +236,15 @@ def provenance(details: RunDetails, run: RunRow, *, packages: bool) -> Content:
     *earlier, last = found.iter_rows(named=True)
     commit = last["git_commit"] or "no checkout"
     dirty = " with changes" if last["git_dirty"] else ""
-    memory = f"{last['memory_bytes'] / 1e9:.0f} GB"
+    memory = None if last["memory_bytes"] is None else f"{last['memory_bytes'] / 1e9:.0f} GB"
     cells = [
         ("run", run.run_id),
         ("command", last["command"]),
         ("commit", f"{commit[:12]}{dirty}"),
         ("machine", f"{last['host']}, {last['os']}, process {last['pid']}"),
-        ("cpu", f"{last['cpu']}, {counted(last['cores'], 'core')}, {memory}"),
+        ("cpu", listed(last["cpu"], counted(last["cores"], "core"), memory)),
         ("gpu", last["gpu"] or "none"),
-        ("device", f"{last['device']}, {counted(last['threads'], 'thread')}, {last['engine']}"),
+        ("device", listed(last["device"], counted(last["threads"], "thread"), last["engine"])),
         ("python", last["python"]),
     ]
     for attempt in earlier:

@@ -57,7 +57,9 @@ class RunsScreen(View):
         self.runs = snapshot.runs
         self.set_class(not self.runs, "-empty")
         if not self.runs:
-            self.query_one("#nothing", Static).update(what_to_type(self.dashboard.paths))
+            held = self.dashboard.snapshot.held
+            told = Content(held) if held else what_to_type(self.dashboard.paths)
+            self.query_one("#nothing", Static).update(told)
         elif self.focused is None:
             self.query_one(RunList).focus()
         self.show_runs()
@@ -216,6 +218,7 @@ def doing(run: RunRow) -> Content:
             f"interrupted after {run.tasks_trained:,} of {run.train_tasks:,} training tasks;"
             " it can be resumed"
         )
-    took = "" if run.ended is None else amounts.duration((run.ended - run.started).total_seconds())
-    best = amounts.score(run.best, run.kind)
-    return Content(f"{run.status} after {took}; best validation {best}")
+    took = None if run.ended is None else (run.ended - run.started).total_seconds()
+    after = "" if took is None else f" after {amounts.duration(took)}"
+    best = "" if run.best is None else f"; best validation {amounts.score(run.best, run.kind)}"
+    return Content(f"{run.status}{after}{best}")

@@ -13,11 +13,19 @@ from textual.timer import Timer
 from textual.widgets import Button, Checkbox, Footer, Input, Select, Static
 
 from mlbench.errors import MlbenchError
-from mlbench.plugins import Kind
 from mlbench.registry import find_plugins
 from mlbench.tui import control
 from mlbench.tui.aside import aside
-from mlbench.tui.form import HYPERPARAMETER, MORE, OPTIONS, Numbers, Values, arguments
+from mlbench.tui.form import HYPERPARAMETER, MORE, OPTIONS, Values, arguments
+from mlbench.tui.form_choices import (
+    BUDGETS,
+    OF_TASK,
+    PREFERRED,
+    PROTOCOLS,
+    first,
+    number_row,
+    offered,
+)
 from mlbench.tui.form_facts import WHOLE, Facts, HyperField, look_up
 from mlbench.tui.form_rows import ChoiceRow, FormRow, SeveralRow, TextRow, YesNoRow
 from mlbench.tui.launches import LaunchWatch, tell_refused
@@ -26,28 +34,6 @@ if TYPE_CHECKING:
     from mlbench.tui.app import Dashboard
 
 PAUSE_SECONDS = 0.25  # of typing, before what was typed is looked at
-PREFERRED = {"algorithm": "turtle", "train": "shapes"}
-PROTOCOLS = (
-    ("corrected  follows the paper's text", "corrected"),
-    ("released  what the authors' code does", "released"),
-)
-BUDGETS = (
-    ("smoke  a moment, to see that it works; no result", "smoke"),
-    ("quick  minutes, to see whether it learns; no result", "quick"),
-    ("paper  the paper's; hours", "paper"),
-)
-LABELS = {
-    "ways": "Ways",
-    "shots": "Shots",
-    "queries": "Queries",
-    "seeds": "Seeds",
-    "train_tasks": "Training tasks",
-    "validation_tasks": "Validation tasks",
-    "validate_every": "Validate every",
-    "test_tasks": "Test tasks",
-    "threads": "Threads",
-}
-OF_TASK = ("ways", "shots", "queries", "seeds")
 
 
 class Fields(VerticalScroll, can_focus=False, inherit_bindings=False):
@@ -207,6 +193,9 @@ class StartScreen(ModalScreen[None]):
             return
         self.facts = facts
         await self.show_fields(facts)
+        if self.values != facts.values:  # those of another technique came and went
+            self.examine()
+            return
         for row in self.query(FormRow):
             row.refuse(facts.refusals.get(row.field))
             if isinstance(row, TextRow) and row.field != MORE:
@@ -245,7 +234,9 @@ class StartScreen(ModalScreen[None]):
         message.display = bool(text)
 
     def action_start(self) -> None:
-        """Start, once what stands in the form is known to be fine."""
+        """Start, once what stands in the form is known to be fine; only one run at a time."""
+        if self.query_one("#start", Button).disabled:
+            return
         self.starting = True
         self.say("checking ...")
         self.examine()
@@ -258,14 +249,19 @@ class StartScreen(ModalScreen[None]):
                 wrong.query("Input, Select, Tick").first().focus()
                 self.say("something above is refused; nothing was started", wrong=True)
             return
+        self.query_one("#start", Button).disabled = True
+        self.app.run_worker(self.launch(self.arguments), group="launches")
+
+    async def launch(self, arguments: tuple[str, ...]) -> None:
+        """Start the process on a thread and have it followed, even if the form has been left."""
         app = self.dashboard
         try:
-            launch = control.start(app.paths, self.arguments)
+            launch = await aside(control.start, app.paths, arguments)
         except MlbenchError as error:
-            self.say(str(error), wrong=True)
+            self.refused(str(error))
             return
-        self.query_one("#start", Button).disabled = True
-        self.say(f"starting as PID {launch.pid}; its log is {launch.log}")
+        if self.is_current:
+            self.say(f"starting as PID {launch.pid}; its log is {launch.log}")
         LaunchWatch(app, app.paths, launch, self.begun, self.refused)
 
     def begun(self, run_id: str) -> None:
@@ -296,25 +292,3 @@ class StartScreen(ModalScreen[None]):
     def press_leave(self) -> None:
         """Leave by the button."""
         self.dismiss()
-
-
-def number_row(name: str, preset: Values) -> TextRow:
-    """Return the row of one number."""
-    help_ = {each.name: each.help for each in Numbers.describe()}[name]
-    return TextRow(name, LABELS[name], help_, preset.numbers.get(name, ""))
-
-
-def offered(kind: Kind) -> list[tuple[str, str]]:
-    """Return the plugins of a kind, with a line on each; nothing is imported."""
-    plugins = find_plugins(kind)
-    width = max(map(len, plugins), default=0)
-    return [
-        (f"{name:<{width}}  {plugin.fault or plugin.summary}", name)
-        for name, plugin in plugins.items()
-    ]
-
-
-def first(kind: Kind, preferred: str) -> str:
-    """Return a plugin's name to begin with."""
-    names = find_plugins(kind)
-    return preferred if preferred in names else next(iter(names), preferred)

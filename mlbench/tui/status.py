@@ -74,22 +74,22 @@ class TitleLine(Horizontal):
 class StatusLine(Static):
     """How many runs there are, and what is in the way of seeing them; as high as that takes."""
 
-    trouble: str | None = None
+    def __init__(self) -> None:
+        super().__init__(LOOKING)
+        self.counts: Content = Content(LOOKING)
+        self.reasons: list[str] = []
+        self.trouble: str | None = None
 
-    def tell(self, snapshot: Snapshot | None) -> None:
-        """Sum up a snapshot; ``None`` while there is none."""
-        self.counts = LOOKING if snapshot is None else counts(snapshot)
-        self.reasons = [] if snapshot is None else list(reasons(snapshot))
+    def tell(self, snapshot: Snapshot) -> None:
+        """Sum up a snapshot."""
+        self.counts = counts(snapshot)
+        self.reasons = list(reasons(snapshot))
         self.refresh_text()
 
     def warn(self, trouble: str | None) -> None:
         """Show why something could not be done, until it could; ``None``: it could."""
         self.trouble = trouble
         self.refresh_text()
-
-    def on_mount(self) -> None:
-        """Begin with nothing known."""
-        self.tell(None)
 
     def refresh_text(self) -> None:
         """Show counts, then a line for each thing that is in the way."""

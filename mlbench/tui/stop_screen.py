@@ -13,7 +13,8 @@ from textual.widgets import Button, Static
 
 from mlbench.errors import MlbenchError
 from mlbench.store.snapshot import RunRow
-from mlbench.tui import control
+from mlbench.tui import amounts, control
+from mlbench.tui.aside import aside
 from mlbench.tui.launches import tell_refused
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class StopConfirm(ModalScreen[bool]):
         row = self.row
         with Vertical():
             yield Static(
-                f"Stop {row.run_id}, which has done {100 * row.done:.0f} % of its work?\n\n"
+                f"Stop {row.run_id}, which has done {amounts.percent(row.done)} of its work?\n\n"
                 "It saves its state first, and c goes on with it later: on a CPU to the same"
                 " numbers, bit for bit.",
                 markup=False,
@@ -72,21 +73,29 @@ class StopConfirm(ModalScreen[bool]):
 
 def ask_stop(app: Dashboard, row: RunRow) -> None:
     """Ask whether to stop a run, and do so; what cannot be stopped from here is told instead."""
-    refused = tell_refused(app)
+    app.run_worker(ask_if_possible(app, row), group="stop", exclusive=True)
+
+
+async def ask_if_possible(app: Dashboard, row: RunRow) -> None:
+    """Ask, unless the run cannot be stopped; what is held where is looked up on a thread."""
     try:
-        control.holder(app.paths, row)
+        await aside(control.holder, app.paths, row)
     except MlbenchError as error:
-        refused(str(error))
+        tell_refused(app)(str(error))
         return
 
     def answer(stop: bool | None) -> None:
-        if not stop:
-            return
-        try:
-            control.stop(app.paths, row)
-        except MlbenchError as error:
-            refused(str(error))
-        else:
-            app.notify(f"{row.run_id} saves its state and stops", markup=False)
+        if stop:
+            app.run_worker(stop_run(app, row), group="stop")
 
     app.push_screen(StopConfirm(row), answer)
+
+
+async def stop_run(app: Dashboard, row: RunRow) -> None:
+    """Ask the run to stop, and tell how that went."""
+    try:
+        await aside(control.stop, app.paths, row)
+    except MlbenchError as error:
+        tell_refused(app)(str(error))
+    else:
+        app.notify(f"{row.run_id} saves its state and stops", markup=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import copy
 from pathlib import Path
 from typing import ClassVar
 
@@ -59,8 +58,7 @@ class TablesScreen(ResultsView):
         self.tables: dict[str, Pair] = {}
         self.statistic: Statistic | None = None
         self.paper = False
-        self.known: dict[Statistic | None, list[Pair]] = {}
-        self.known_of: Material | None = None
+        self.known: tuple[Material | None, dict[Statistic | None, list[Pair]]] = (None, {})
 
     def body(self) -> ComposeResult:
         """Yield the choices, a table, what it says of the cell under the cursor, and its notes."""
@@ -94,14 +92,16 @@ class TablesScreen(ResultsView):
         """Return all tables of the chosen statistic, with the paper's numbers."""
         from mlbench.report.tables.shape import tables
 
-        if self.known_of is not material:
-            self.known_of, self.known = material, {}
+        of, known = self.known
+        if of is not material:
+            known = {}  # and not emptied: another thread may still be filling it
+            self.known = material, known
         statistic = self.statistic
-        if statistic not in self.known:
+        if statistic not in known:
             asked = under(material, statistic)
             plain, compared = tables(asked, paper=False), tables(asked, paper=True)
-            self.known[statistic] = list(zip(plain, compared, strict=True))
-        return statistic, self.known[statistic]
+            known[statistic] = list(zip(plain, compared, strict=True))
+        return statistic, known[statistic]
 
     def show(self, loaded: tuple[Statistic | None, list[Pair]]) -> None:
         """Offer the tables, and show the one that was looked at."""
@@ -205,10 +205,5 @@ class TablesScreen(ResultsView):
 
 def under(material: Material, statistic: Statistic | None) -> Material:
     """Return material under another statistic that shares all frames that do not depend on it."""
-    if statistic == material.statistic:
-        return material
     _ = material.runs, material.results, material.counted, material.hyperparameters
-    other = copy(material)
-    other.statistic = statistic
-    vars(other).pop("summary", None)
-    return other
+    return material.under(statistic)

@@ -26,7 +26,7 @@ RETRY_SECONDS = 5.0  # before the database is asked again what it could not answ
 
 
 class View(Screen[None]):
-    """A screen that shows what a store holds; it never writes it, and never waits for it.
+    """A screen on a store: it changes nothing that runs recorded, and no key waits for it.
 
     Progress comes by :meth:`show_snapshot`, about once a second. What the database has to be
     asked for is loaded on a thread by :meth:`load` when there is something new, and shown by
@@ -60,8 +60,8 @@ class View(Screen[None]):
         yield StatusLine()
         yield Footer(compact=True)
 
-    def warn(self, trouble: str) -> None:
-        """Show on the status line why something could not be done, until it can."""
+    def warn(self, trouble: str | None) -> None:
+        """Show on the status line why something could not be done; ``None``: it can be again."""
         if self.laid_out:
             self.query_one(StatusLine).warn(trouble)
 

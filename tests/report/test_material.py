@@ -61,3 +61,12 @@ def test_a_statistic_by_name_replaces_that_of_the_protocol(store: StorePaths) ->
 def test_a_condition_that_is_none_is_refused(store: StorePaths) -> None:
     with pytest.raises(MisuseError, match="no condition on runs"):
         _ = Material(store, where="shots is five").summary
+
+
+def test_another_statistic_shares_every_frame_but_the_summary(store: StorePaths) -> None:
+    material = Material(store)
+    _ = material.summary, material.comparisons
+    other = material.under("mean")
+    assert set(other.summary["statistic"]) == {"mean"}
+    assert other.comparisons is material.comparisons
+    assert set(material.summary["statistic"]) != {"mean"}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mlbench.store.feed import Feed
+from mlbench.store.feed import PROBE_SECONDS, Feed
 from mlbench.store.ingest import ingest
 from mlbench.store.journal import Journal
 from mlbench.store.liveness import RunLock
@@ -237,3 +237,40 @@ def test_a_query_on_another_thread_is_not_told_as_another_process(paths: StorePa
         lock.write(f"{os.getpid()}\n")
         lock.flush()
         assert Feed(paths).poll().held is None
+
+
+def test_a_journal_that_cannot_be_read_is_told_and_one_that_has_gone_is_not(
+    paths: StorePaths,
+) -> None:
+    run = FakeRun()
+    run.write(paths, run.whole())
+    (paths.journals / "r2.1.jsonl").symlink_to("nowhere")
+    unreadable = paths.journals / "r3.1.jsonl"
+    unreadable.mkdir()
+    feed = Feed(paths)
+    snapshot = feed.poll()
+    assert row(snapshot).status == "finished"
+    assert snapshot.damaged == (f"{unreadable} cannot be read: Is a directory",)
+    unreadable.rmdir()
+    other = FakeRun("r3")
+    other.write(paths, other.whole())
+    assert feed.poll().damaged == ()
+
+
+def test_what_was_asked_while_a_query_of_our_own_went_on_is_asked_again(
+    paths: StorePaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlbench.store.feed.TAIL", 200)
+    feed, run = Feed(paths), FakeRun()
+    feed.poll()
+    run.write(paths, run.whole())
+    assert row(feed.poll()).score is None  # of its journal just the end was read
+    ingest(paths)
+    with paths.lock.open("r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        feed.probed = -PROBE_SECONDS
+        assert row(feed.poll()).score is None
+    feed.probed = -PROBE_SECONDS
+    assert row(feed.poll()).score is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from textual.command import CommandPalette
 from mlbench.cli.tui import command
 from mlbench.errors import MisuseError, MlbenchError, StoreError
 from mlbench.store.paths import StorePaths
-from mlbench.tui.app import PLACES, Dashboard
+from mlbench.tui.app import PLACES, Dashboard, here
 from mlbench.tui.runs_screen import RunsScreen
 from mlbench.tui.status import StatusLine, TitleLine
 from mlbench.tui.tables_screen import TablesScreen
@@ -27,8 +28,10 @@ def is_called(app: Dashboard, name: str) -> bool:
     return type(app.screen).__name__ == name
 
 
-async def test_each_screen_has_its_key_and_the_title_says_which_it_is(still: StillFeed) -> None:
-    app = Dashboard(still.paths, still)
+async def test_each_screen_has_its_key_and_its_place_in_the_title_to_click_on(
+    empty_store: StorePaths,
+) -> None:
+    app = Dashboard(empty_store)
     async with app.run_test(size=(100, 30)) as pilot:
         await settled(pilot)
         for place in reversed(PLACES.values()):
@@ -39,14 +42,25 @@ async def test_each_screen_has_its_key_and_the_title_says_which_it_is(still: Sti
             names = app.screen.query_one(TitleLine).names()
             (current,) = [span for span in names.spans if "reverse" in str(span.style)]
             assert names.plain[current.start : current.end].split() == [place.key, place.name]
+        await pilot.click("#places", offset=(20, 0))
+        await until(pilot, lambda: isinstance(app.screen, TablesScreen))
 
 
-async def test_a_click_on_a_name_in_the_title_goes_there(still: StillFeed) -> None:
+async def test_a_key_while_a_run_is_left_leaves_nothing_of_it_behind(still: StillFeed) -> None:
     app = Dashboard(still.paths, still)
     async with app.run_test(size=(100, 30)) as pilot:
         await settled(pilot)
-        await pilot.click("#places", offset=(20, 0))
-        await until(pilot, lambda: isinstance(app.screen, TablesScreen))
+        app.open_run(still.still.runs[0].run_id)
+        await settled(pilot)
+        left = app.screen
+        app.action_go("runs")
+        await asyncio.sleep(0)
+        app.action_go("tables")
+        await settled(pilot)
+        app.action_go("runs")
+        await settled(pilot)
+        assert isinstance(app.screen, RunsScreen)
+        assert not left.is_running
 
 
 async def test_q_quits(still: StillFeed) -> None:
@@ -95,16 +109,6 @@ async def test_the_palette_offers_all_that_can_be_done(still: StillFeed) -> None
         await until(pilot, lambda: not app.current_theme.dark)
 
 
-async def test_n_opens_the_form_and_escape_leaves_it(still: StillFeed) -> None:
-    app = Dashboard(still.paths, still)
-    async with app.run_test() as pilot:
-        await settled(pilot)
-        await pilot.press("n")
-        await until(pilot, lambda: type(app.screen).__name__ == "StartScreen")
-        await pilot.press("escape")
-        await until(pilot, lambda: isinstance(app.screen, RunsScreen))
-
-
 async def test_e_writes_what_is_seen_and_says_which_files(
     still: StillFeed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,6 +137,15 @@ async def test_what_cannot_be_exported_is_told_with_its_reason(
         await pilot.press("e")
         await settled(pilot)
         assert "the [disk] is full" in text_of(app)
+
+
+def test_a_current_folder_that_was_removed_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    tmp_path.rmdir()
+    with pytest.raises(MlbenchError, match="the current folder is gone"):
+        here()
 
 
 async def test_a_terminal_may_be_resized_to_any_size(still: StillFeed) -> None:
@@ -176,10 +189,11 @@ def test_the_command_opens_the_dashboard_of_a_database(
 ) -> None:
     opened: list[StorePaths] = []
     monkeypatch.setattr(Dashboard, "run", lambda self: opened.append(self.paths))
-    monkeypatch.setattr("sys.stdin", io.StringIO())
     asked = ["--db", str(full_store.database)]
-    with pytest.raises(MisuseError, match="needs a terminal"):
-        command.main(asked, standalone_mode=False)
+    for stdin in (io.StringIO(), None):
+        monkeypatch.setattr("sys.stdin", stdin)
+        with pytest.raises(MisuseError, match="needs a terminal"):
+            command.main(asked, standalone_mode=False)
     for stream in ("sys.stdin", "sys.stderr"):
         monkeypatch.setattr(stream, Terminal())
     command.main(asked, standalone_mode=False)

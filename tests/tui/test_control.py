@@ -98,6 +98,7 @@ def validations(paths: StorePaths, run_id: str, attempt: int) -> int:
     return sum(isinstance(from_line(line), Validated) for _, line in journal.lines(0))
 
 
+@pytest.mark.slow  # test_terminal stops a run and goes on with it, too
 def test_a_run_is_started_in_a_session_of_its_own_stopped_and_gone_on_with(
     paths: StorePaths, launched: list[Launch]
 ) -> None:

@@ -138,6 +138,8 @@ def test_a_run_is_its_curve_and_its_episodes(full_store: StorePaths, tmp_path: P
     tested = frame.filter(phase="test", eval_dataset="mini")["score"].mean()
     score = material.results.filter(run_id=run_id, eval_dataset="mini")["score"][0]
     assert math.isclose(float(str(tested)), score)
+    with pytest.raises(NothingToDrawError, match="maml-new has recorded no episode yet"):
+        export_run(tmp_path, material, "maml-new")
 
 
 @pytest.mark.parametrize(
@@ -155,6 +157,12 @@ async def test_e_writes_what_is_seen(
     screen: type[View],
     expected: list[str],
 ) -> None:
+    def write(chart: Any, path: Path) -> None:
+        assert "$schema" in chart.to_dict()
+        path.write_text("<svg/>" if path.suffix == ".svg" else "<html></html>")
+
+    # to save a chart takes two seconds; a run's is saved above
+    monkeypatch.setattr("mlbench.report.save.save", write)
     monkeypatch.chdir(tmp_path)
     async with opened(full_store, screen) as pilot:
         await press(pilot, "e")

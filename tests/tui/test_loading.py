@@ -51,18 +51,18 @@ def gate() -> Iterator[threading.Event]:
     event.set()
 
 
-@pytest.mark.parametrize("width", [60, 80, 200])
-async def test_whoever_holds_the_database_is_named_in_full(
-    full_store: StorePaths, width: int
-) -> None:
+async def test_whoever_holds_the_database_is_named_in_full(full_store: StorePaths) -> None:
     damaged = tuple(f"runs/journal/maml-{i}.1.jsonl: line 7 is no JSON" for i in range(3))
     feed = StillFeed(full_store, Snapshot(held=HELD, damaged=damaged))
     app = Dashboard(full_store, feed)
-    async with app.run_test(size=(width, 20)) as pilot:
+    async with app.run_test(size=(60, 20)) as pilot:
         await settled(pilot)
-        shown = " ".join(text_of(app).split())
-        assert HELD in shown
-        assert "maml-0.1.jsonl: line 7 is no JSON (and 2 more journals)" in shown
+        for width in (60, 80, 200):
+            await pilot.resize_terminal(width, 20)
+            await pilot.pause()
+            shown = " ".join(text_of(app).split())
+            assert HELD in shown
+            assert "maml-0.1.jsonl: line 7 is no JSON (and 2 more journals)" in shown
 
 
 async def test_a_held_database_is_not_asked_until_it_is_free(full_store: StorePaths) -> None:
@@ -85,7 +85,7 @@ async def test_a_held_database_is_not_asked_until_it_is_free(full_store: StorePa
         assert asked == [full_store]
 
 
-async def test_a_store_that_cannot_be_followed_says_why(
+async def test_a_store_that_cannot_be_followed_says_why_until_it_can(
     full_store: StorePaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     feed = StillFeed(full_store, Snapshot())
@@ -98,6 +98,9 @@ async def test_a_store_that_cannot_be_followed_says_why(
     app = Dashboard(full_store, feed)
     async with app.run_test() as pilot:
         await until(pilot, lambda: reason in text_of(app))
+        monkeypatch.undo()
+        await until(pilot, lambda: reason not in text_of(app))
+        assert app.polled
 
 
 async def test_keys_are_answered_while_a_load_takes_its_time(

@@ -18,7 +18,7 @@ from mlbench.store.paths import StorePaths
 from mlbench.store.queries import run_results
 from mlbench.store.run_queries import asking
 from mlbench.store.snapshot import RunRow, Snapshot
-from mlbench.tui import run_details, run_screen
+from mlbench.tui import run_details, run_screen, run_text
 from mlbench.tui.app import Dashboard
 from mlbench.tui.curve import Curve
 from mlbench.tui.run_screen import RunScreen
@@ -188,20 +188,17 @@ async def test_x_and_c_stop_and_resume_what_can_be(
         assert asked == ["stop", "go on"]
 
 
-async def test_e_writes_the_episodes_of_the_run(
-    still: StillFeed, snapshot: Snapshot, tmp_path: Path
+async def test_a_narrow_terminal_shows_all_by_scrolling_and_e_writes_it(
+    still: StillFeed, snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = one(snapshot, algorithm="maml", status="finished")
-    async with shown(still, run.run_id) as pilot:
-        assert isinstance(pilot.app.screen, RunScreen)
-        files = pilot.app.screen.export(tmp_path)
-        assert all(file.parent == tmp_path and run.run_id in file.name for file in files)
-        assert {file.suffix for file in files} == {".svg", ".csv"}
+    written: list[tuple[Path, str]] = []
 
+    def write(folder: Path, material: object, run_id: str) -> list[Path]:
+        written.append((folder, run_id))
+        return []
 
-async def test_a_narrow_terminal_shows_all_by_scrolling(
-    still: StillFeed, snapshot: Snapshot
-) -> None:
+    monkeypatch.setattr("mlbench.tui.export.export_run", write)
+    monkeypatch.chdir(tmp_path)
     run = one(snapshot, algorithm="maml", status="finished")
     async with shown(still, run.run_id, 60, 15) as pilot:
         assert "MAML" in text_of(pilot.app)
@@ -210,6 +207,9 @@ async def test_a_narrow_terminal_shows_all_by_scrolling(
         await pilot.app.animator.wait_until_complete()
         await pilot.pause()
         assert "process 4711" in text_of(pilot.app)
+        await pilot.press("e")
+        await settled(pilot)
+        assert written == [(tmp_path, run.run_id)]
 
 
 async def test_a_light_theme_draws_the_same_again(still: StillFeed, snapshot: Snapshot) -> None:
@@ -219,3 +219,42 @@ async def test_a_light_theme_draws_the_same_again(still: StillFeed, snapshot: Sn
         await pilot.press("d")
         await settled(pilot)
         assert text_of(pilot.app) == dark
+
+
+async def test_of_a_run_that_is_gone_on_with_everything_is_asked_again(
+    still: StillFeed, alive: RunRow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads: list[str] = []
+    for name in ("load_details", "with_new_curve"):
+        real = getattr(run_details, name)
+
+        def count(*asked: Any, name: str = name, real: Any = real) -> Any:
+            loads.append(name)
+            return real(*asked)
+
+        monkeypatch.setattr(run_screen, name, count)
+    monkeypatch.setattr(run_screen, "GROW_SECONDS", -1.0)
+    first = replace(alive, status="interrupted", tasks_trained=300)
+    still.still = Snapshot(runs=(first,))
+    async with shown(still, first.run_id) as pilot:
+        screen = pilot.app.screen
+        assert isinstance(screen, RunScreen)
+        screen.heard = {300: 0.9}  # of what came after the state that it goes on from
+        again = replace(alive, attempts=2, tasks_trained=200, validation=0.4)
+        await pass_on(pilot, again)
+        await pass_on(pilot, replace(again, tasks_trained=210, phase_done=210))
+        assert loads == ["load_details", "load_details", "with_new_curve"]
+        assert screen.heard == {200: 0.4}
+
+
+def test_a_machine_of_which_little_is_known_is_told_as_far_as_it_is(
+    full_store: StorePaths, snapshot: Snapshot
+) -> None:
+    run = one(snapshot, algorithm="maml", status="finished")
+    known = run_details.load_details(full_store, run.run_id)
+    names = ("cpu", "cores", "memory_bytes", "gpu", "threads", "engine", "git_commit", "git_dirty")
+    unknown = known.provenance.with_columns(pl.lit(None).alias(name) for name in names)
+    told = run_text.provenance(replace(known, provenance=unknown), run, packages=False).plain
+    lines = [line.split() for line in told.splitlines()]
+    assert ["cpu", "unknown"] in lines
+    assert ["device", "cpu"] in lines

@@ -1,4 +1,4 @@
-"""The form that starts a run: what it amounts to, what it refuses, and what it starts."""
+"""The form that starts a run, filled in by keys: what it shows, and what it starts."""
 
 from __future__ import annotations
 
@@ -8,151 +8,19 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import Button, Select, Static
 
-from mlbench.hyper import Hyper
-from mlbench.registry import load_algorithm
 from mlbench.store.paths import StorePaths
 from mlbench.tui import control
 from mlbench.tui.app import Dashboard
 from mlbench.tui.control import ControlError, Launch
-from mlbench.tui.form import Values, arguments, refusals, seeds_refusal
-from mlbench.tui.form_facts import WHOLE, look_up
+from mlbench.tui.form import Values
 from mlbench.tui.form_rows import ChoiceRow, FormRow, Tick
 from mlbench.tui.start_screen import StartScreen
-
-SINE = Values(algorithm="maml", train="sine")
-DEFAULTS = {
-    "ways": "5",
-    "shots": "5",
-    "queries": "16",
-    "train_tasks": "120",
-    "set:inner_lr": "0.01",
-}
-
-
-def values(**changed: Any) -> Values:
-    return Values(**{"algorithm": "maml", "train": "shapes", **changed})
-
-
-CASES = {
-    "nothing but the budget": (values(), "maml --train shapes --budget quick"),
-    "cross-domain": (
-        values(evals=("glyphs", "shapes", "cub"), budget="paper"),
-        "maml --train shapes --eval glyphs --eval cub --budget paper",
-    ),
-    "released": (
-        values(protocol="released"),
-        "maml --train shapes --protocol released --budget quick",
-    ),
-    "numbers": (
-        values(numbers={"threads": "2", "shots": "1", "test_tasks": "9", "validate_every": "7"}),
-        "maml --train shapes --budget quick --shots 1 --val-every 7 --test-tasks 9 --threads 2",
-    ),
-    "one seed": (values(numbers={"seeds": "3"}), "maml --train shapes --budget quick --seed 3"),
-    "seeds": (values(numbers={"seeds": "0-4"}), "maml --train shapes --budget quick --seeds 0-4"),
-    "defaults, typed": (
-        values(numbers={"shots": " 5 ", "train_tasks": "120"}, settings={"inner_lr": "0.01"}),
-        "maml --train shapes --budget quick",
-    ),
-    "changed": (
-        values(settings={"inner_lr": "0.05", "order": "1"}),
-        "maml --train shapes --budget quick --set inner_lr=0.05 --set order=1",
-    ),
-    "more": (
-        values(more="learner.channels=32  'shapes.note=a b'", again=True),
-        "maml --train shapes --budget quick --set learner.channels=32"
-        " --set 'shapes.note=a b' --again",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_a_form_amounts_to_a_command_line(name: str) -> None:
-    filled, line = CASES[name]
-    assert control.command_text(arguments(filled, DEFAULTS)) == f"mlbench {line}"
-
-
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        ("", None),
-        ("3", None),
-        ("0-4, 7", None),
-        ("4-1", "'4-1' runs backwards"),
-        ("all", "'all' is not of the form 0-4 or 0,2,7"),
-        ("-1", "'-1' is not of the form 0-4 or 0,2,7"),
-    ],
-)
-def test_seeds_are_refused_in_the_words_of_the_command_line(text: str, told: str | None) -> None:
-    assert seeds_refusal(text) == told
-
-
-@pytest.mark.parametrize(
-    ("more", "told"),
-    [
-        ("learner.channels", "'learner.channels' is not of the form NAME=VALUE"),
-        ("a=1 a=2", "a is given twice; give one value"),
-        ("order=2", "order is given twice; give one value"),
-    ],
-)
-def test_further_settings_are_of_the_form_name_is_value_and_given_once(
-    more: str, told: str
-) -> None:
-    assert refusals(values(more=more, settings={"order": "1"})) == {"more": told}
-
-
-def test_defaults_are_those_of_the_situation() -> None:
-    defaults = {
-        shots: look_up(
-            Values(
-                algorithm="lstm",
-                train="sine" if shots == "sine" else "shapes",
-                numbers={"shots": "1" if shots == "1" else "5"},
-            )
-        ).defaults
-        for shots in ("1", "5", "sine")
-    }
-    assert [each["set:train_steps"] for each in defaults.values()] == ["12", "5", "5"]
-    assert [each["queries"] for each in defaults.values()] == ["16", "16", "50"]
-    assert [each["train_tasks"] for each in defaults.values()] == ["120", "120", "8000"]
-
-
-@pytest.mark.parametrize(
-    ("filled", "field", "told"),
-    [
-        (values(algorithm="protonet", train="sine"), WHOLE, "protonet does not do regression"),
-        (values(evals=("sine",)), WHOLE, "shapes is classification and sine is regression"),
-        (values(train="mini"), "train", "mini is not packed in"),
-        (values(evals=("mini",)), "evals", "mini is not packed in"),
-        (values(numbers={"shots": "100"}), WHOLE, "100 shots and 16 queries need 116 images"),
-        (values(numbers={"ways": "1"}), "ways", "run cannot take ways=1"),
-        (values(more="learner.padding=2"), "more", "learner cannot take padding=2"),
-        (values(more="glyphs.seed=2"), "more", "--set glyphs.seed: 'glyphs' is neither"),
-        (values(more="innerlr=2"), "more", "maml has no hyperparameter 'innerlr'"),
-        (values(algorithm="mamml"), "algorithm", "there is no algorithm 'mamml'"),
-    ],
-)
-def test_what_cannot_be_run_is_refused_where_it_was_filled_in(
-    filled: Values, field: str, told: str
-) -> None:
-    found = look_up(filled).refusals
-    assert list(found) == [field]
-    assert told in found[field]
-
-
-def test_a_check_of_the_users_plugin_that_raises_is_a_refusal(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def parse(*_: object, **__: object) -> Hyper:
-        raise ZeroDivisionError("by the user")
-
-    monkeypatch.setattr(load_algorithm("maml").Hyper, "parse", parse)
-    assert look_up(SINE).refusals == {WHOLE: "maml: ZeroDivisionError: by the user; mend its file"}
+from tests.tui.test_form import SINE, values
 
 
 async def wait(pilot: Pilot[None], true: Callable[[], bool], what: str) -> None:
@@ -292,16 +160,18 @@ async def test_all_of_it_works_by_keyboard(
         assert "sine is regression and glyphs is classification" in text_of(screen, "#message")
 
 
-async def test_another_technique_brings_its_own_hyperparameters(paths: StorePaths) -> None:
+async def test_another_technique_brings_its_own_hyperparameters(
+    paths: StorePaths, started: list[tuple[str, ...]]
+) -> None:
     async with form(paths) as (pilot, screen):
         await type_into(pilot, screen, "set:inner_lr", "0.05")
         choice = next(row for row in screen.query(ChoiceRow) if row.field == "algorithm")
         choice.select.value = "turtle"
-        await wait(
-            pilot,
-            lambda: bool(screen.facts and screen.facts.values.algorithm == "turtle"),
-            "it is looked up",
-        )
+        await pilot.press("ctrl+s", "ctrl+s")  # before those of maml have left the form
+        await wait(pilot, lambda: bool(started), "it is started")
+        await pilot.press("ctrl+s")
+        await known(pilot)
+        assert started == [("turtle", "--train", "sine", "--budget", "quick")]
         assert text_of(screen, "#heading") == "Hyperparameters of turtle"
         assert screen.row("set:beta").input.placeholder == "0.9"
         assert not screen.values.settings
@@ -321,12 +191,16 @@ async def test_a_preset_fills_the_form_with_its_hyperparameters(paths: StorePath
         assert screen.arguments[-4:] == ("--set", "inner_lr=0.3", "--set", "learner.hidden=8,8")
 
 
-async def test_what_a_started_process_says_is_shown(
+async def test_what_a_started_process_says_is_shown_and_the_form_left_once_its_run_has_begun(
     paths: StorePaths, started: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = "maml-sine-1 has this very spec and is finished; --again runs it once more."
     ended = Launch(("run",), 4_194_305, paths.database.with_name("log"), 0.0, exit_code=0)
     ended.log.write_text(f"{said}\nNext: mlbench table\n", encoding="utf-8")
+
+    def refuse(*_: object) -> Launch:
+        raise ControlError("'mlbench run' cannot be started: no memory; free some")
+
     monkeypatch.setattr(control, "start", lambda *_: ended)
     async with form(paths) as (pilot, screen):
         await pilot.click("#start")
@@ -339,27 +213,16 @@ async def test_what_a_started_process_says_is_shown(
         await pilot.press("ctrl+s")
         await wait(pilot, lambda: "× no room; make some" in text_of(screen, "#message"), "that too")
 
+        monkeypatch.setattr(control, "start", refuse)
+        await pilot.press("ctrl+s")
+        await wait(pilot, lambda: "no memory" in text_of(screen, "#message"), "that it cannot be")
 
-async def test_the_form_is_left_once_the_run_has_begun(
-    paths: StorePaths, started: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Launch, "run_id", lambda self, paths: "maml-sine-1")
-    async with form(paths) as (pilot, screen):
+        monkeypatch.setattr(control, "start", lambda *_: ended)
+        monkeypatch.setattr(Launch, "run_id", lambda self, paths: "maml-sine-1")
+        ended.exit_code = None
         await pilot.press("ctrl+s")
         await wait(pilot, lambda: not screen.is_current, "the form is left")
         assert [each.message for each in pilot.app._notifications] == ["maml-sine-1 is running"]
-
-
-async def test_what_cannot_be_started_at_all_is_told(
-    paths: StorePaths, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def start(*_: object) -> Launch:
-        raise ControlError("'mlbench run' cannot be started: no memory; free some")
-
-    monkeypatch.setattr(control, "start", start)
-    async with form(paths) as (pilot, screen):
-        await pilot.press("ctrl+s")
-        await wait(pilot, lambda: "no memory" in text_of(screen, "#message"), "it is told")
 
 
 @pytest.mark.slow

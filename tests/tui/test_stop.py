@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -87,7 +88,7 @@ async def test_what_cannot_be_stopped_is_told_without_a_question(paths: StorePat
     app = Dashboard(paths)
     async with app.run_test() as pilot:
         ask_stop(app, ROW)
-        await pilot.pause()
+        await wait(pilot, lambda: bool(told(pilot)), "it is told")
         assert not isinstance(app.screen, StopConfirm)
         assert told(pilot) == ["maml-sine-1 is not running; c goes on with it"]
 
@@ -143,5 +144,23 @@ async def test_a_run_with_its_result_is_not_gone_on_with(paths: StorePaths) -> N
     app = Dashboard(paths)
     async with app.run_test() as pilot:
         resume_run(app, replace(ROW, status="finished"))
-        await pilot.pause()
+        await wait(pilot, lambda: bool(told(pilot)), "it is told")
         assert told(pilot)[0].startswith("maml-sine-1 has its result: it finished;")
+
+
+async def test_keys_are_answered_while_journals_are_looked_through(
+    paths: StorePaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+    monkeypatch.setattr(Launch, "run_id", lambda self, paths: str(gate.wait(30)))
+    launch = Launch(("resume",), os.getpid(), paths.database.with_name("log"), 0.0, exit_code=0)
+    begun: list[str] = []
+    answered: list[bool] = []
+    async with App[None]().run_test() as pilot:
+        watch = LaunchWatch(pilot.app, paths, launch, begun.append, begun.append)
+        await wait(pilot, lambda: watch.looking, "it looks")
+        pilot.app.call_later(answered.append, True)
+        await wait(pilot, lambda: bool(answered), "the app answers")
+        assert not begun
+        gate.set()
+        await wait(pilot, lambda: begun == ["True"], "it is told")

@@ -235,3 +235,20 @@ def test_a_cell_is_told_in_words(score: float | None, words: str) -> None:
 def test_a_run_that_was_not_tested_is_a_dash() -> None:
     rows = grid(table_of(None), width=60, paper=False).rows
     assert rows[0][1].plain == "-  5 runs"
+
+
+def test_tables_of_a_store_as_it_was_never_pass_for_those_of_today(
+    full_store: StorePaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = TablesScreen()
+    before, today = Material(full_store), Material(full_store)
+
+    def slow(material: Material, *, paper: bool) -> list[Any]:
+        if material is before and not paper:
+            screen.load(today)  # on another thread
+        return [material]
+
+    monkeypatch.setattr("mlbench.report.tables.shape.tables", slow)
+    for material in (before, today):
+        shown: list[Any] = screen.load(material)[1]
+        assert shown == [(material, material)]

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from mlbench.store.journal import list_journals
+from mlbench.store.journal import last_status, list_journals
+from mlbench.store.liveness import is_alive
 from mlbench.store.paths import StorePaths
+from mlbench.store.records import Started
 from tests.tui.test_control import LONG, until
 
 pytestmark = pytest.mark.skipif(
@@ -91,6 +93,11 @@ def running(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     with process:
         yield process
         process.kill()
+    paths = StorePaths(tmp_path / "runs.duckdb")
+    for lock in paths.locks.iterdir():  # of a run that was gone on with, if the test failed
+        pid = lock.read_text(encoding="ascii").strip()
+        if lock == paths.run_lock(lock.stem) and is_alive(paths, lock.stem) and pid:
+            os.kill(int(pid), signal.SIGKILL)
 
 
 def alive(pid: int) -> bool:
@@ -99,6 +106,27 @@ def alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def stopped_and_gone_on_with(
+    terminal: Terminal, paths: StorePaths, running: subprocess.Popen[bytes]
+) -> Started:
+    """Stop the run and go on with it, by keys; return how its second attempt started."""
+    terminal.press("x")
+    terminal.shows("Stop maml-")
+    terminal.press("y")
+    terminal.shows("1 interrupted")
+    assert running.wait(PATIENCE) == 143
+    terminal.press("c")
+    terminal.shows("1 running")
+    attempts = list_journals(paths)
+    assert [journal.attempt for journal in attempts] == [1, 2]
+    second = attempts[1].first()
+    assert second is not None
+    assert second.position > 0
+    pid = second.provenance["pid"]
+    assert os.getsid(pid) == pid
+    return second
 
 
 def test_the_dashboard_lives_and_dies_in_a_real_terminal_beside_a_real_run(
@@ -145,6 +173,8 @@ def test_the_dashboard_lives_and_dies_in_a_real_terminal_beside_a_real_run(
         without.close()
     until(lambda: not alive(plain), "the dashboard died with its terminal", PATIENCE)
 
+    second = stopped_and_gone_on_with(terminal, paths, running)
+
     assert alive(pid)
     before = sum(journal.path.stat().st_size for journal in list_journals(paths))
     terminal.tmux("kill-session")
@@ -154,6 +184,8 @@ def test_the_dashboard_lives_and_dies_in_a_real_terminal_beside_a_real_run(
         "the run goes on",
         PATIENCE,
     )
-    assert running.poll() is None
-    running.send_signal(signal.SIGTERM)
-    assert running.wait(PATIENCE) == 143
+    os.kill(second.provenance["pid"], signal.SIGTERM)
+    until(lambda: not is_alive(paths, second.run_id), "the run stopped", PATIENCE)
+    state = last_status(paths, second.run_id)
+    assert state is not None
+    assert state.status == "interrupted"

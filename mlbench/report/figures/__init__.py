@@ -36,7 +36,7 @@ class Figure:
         name: As ``mlbench plot`` takes it.
         summary: What it shows, in a line.
         module: Where ``draw`` is, in this package.
-        takes: The options that it heeds.
+        takes: The options that it heeds; ``statistic`` is that of its material.
         measures: The values that it takes for ``measure``, the usual one first.
     """
 
@@ -64,17 +64,23 @@ FIGURES: dict[str, Figure] = {
             "learning-curves",
             "validation score and training loss along the training",
             "learning_curves",
+            ("statistic",),
         ),
         Figure(
             "figure-3.2",
             "TURTLE on sine by hidden layers, T and order, MAML beside it",
             "hidden_layers",
-            ("measure",),
+            ("statistic", "measure"),
             ("validation", "test"),
         ),
-        Figure("figure-3.3", "test error on sine, technique by technique", "sine_scores"),
-        Figure("figure-3.4", "running time against score", "time_score"),
-        Figure("cross-domain", "what is lost on another data set", "cross_domain"),
+        Figure(
+            "figure-3.3",
+            "test error on sine, technique by technique",
+            "sine_scores",
+            ("statistic",),
+        ),
+        Figure("figure-3.4", "running time against score", "time_score", ("statistic",)),
+        Figure("cross-domain", "what is lost on another data set", "cross_domain", ("statistic",)),
         Figure(
             "paired",
             "differences on identical episodes, with intervals and Holm's p",
@@ -86,7 +92,7 @@ FIGURES: dict[str, Figure] = {
             "scaling",
             "score or time against T, shots, ways or any hyperparameter",
             "scaling",
-            ("over", "measure"),
+            ("statistic", "over", "measure"),
             ("test", "seconds"),
         ),
     )

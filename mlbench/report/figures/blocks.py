@@ -10,12 +10,14 @@ import altair as alt
 import polars as pl
 
 from mlbench.errors import MisuseError, NothingToDrawError
+from mlbench.report.figures.course import OF_RUNS
 from mlbench.report.figures.theme import COLUMNS, page, panels
 from mlbench.report.figures.wording import wrapped
 from mlbench.report.material import Material
 from mlbench.report.tables.shape import DATASETS, comparable
 from mlbench.report.tables.words import conditions
 
+BLOCK = (*OF_RUNS, "ways")  # training tasks may differ from shots to shots
 MOST_BLOCKS = 4
 MOST_SERIES = 20
 
@@ -40,7 +42,10 @@ class Block:
 
 
 def figure(
-    title: str, frame: pl.DataFrame, draw: Callable[[pl.DataFrame], Block]
+    title: str,
+    frame: pl.DataFrame,
+    draw: Callable[[pl.DataFrame], Block],
+    known: Sequence[str] = (),
 ) -> alt.VConcatChart:
     """Return a figure with a block for each setting that occurs in a frame.
 
@@ -48,6 +53,7 @@ def figure(
         title: Of the figure.
         frame: Rows with ``ways``, ``shots`` and the columns of ``SETTING``; not empty.
         draw: Draws the rows of one setting.
+        known: Sentences on the whole figure, which stand with its first title.
 
     A block of more lines than can be told apart is left out, and told of, if there are others.
 
@@ -71,15 +77,31 @@ def figure(
             crowded.append((err, shared))
     if not drawn:
         raise crowded[0][0]
-    notes = [f"Left out: {shared}; {err}." for err, shared in crowded]
+    notes = [*known]
+    notes += [f"Left out: {shared}; {err}." for err, shared in crowded]
     blocks = []
     for number, (block, shared) in enumerate(drawn):
         narrow = min(len(block.charts), block.columns) == 1
-        told = [" ".join(block.said), shared, *(notes if number == len(drawn) - 1 else ())]
+        told = [" ".join(block.said), shared, *(notes if number == 0 else ())]
         lines = [line for text in told for line in wrapped(text, narrow=narrow)]
         heading = alt.TitleParams(title, subtitle=lines)
         blocks.append(panels(block.charts, block.columns).properties(title=heading))
     return page(blocks)
+
+
+def undrawn(every: pl.DataFrame, frame: pl.DataFrame, why: str) -> list[str]:
+    """Return of which settings nothing is drawn, a sentence each.
+
+    Args:
+        every: Rows of all that might be drawn, as ``figure`` takes them.
+        frame: Those that are.
+        why: What is wrong with the others.
+    """
+    return [
+        f"Left out: {conditions(part)}; {why}."
+        for part in comparable(every)
+        if part.join(frame, on=BLOCK, how="semi", nulls_equal=True).is_empty()
+    ]
 
 
 def split(part: pl.DataFrame, by: Sequence[str]) -> list[pl.DataFrame]:

@@ -12,6 +12,7 @@ from mlbench.store.records import CONCLUSIVE
 OF_RUNS = tuple(name for name in SETTING if name != "statistic")
 SAME = (*OF_RUNS, "algorithm", "train_dataset", "ways", "shots", "settings_hash")
 """Runs that have these in common differ in their seed, or in the data."""
+STATES = ("concluded", "diverged")
 UNDERWAY = ("running", "interrupted")
 
 
@@ -23,9 +24,10 @@ def with_conditions(material: Material) -> pl.DataFrame:
     Columns:
         those of ``learning_curves``; of ``SETTING``; settings_hash, train_fingerprint: ``str``.
         concluded: ``bool``; whether the run finished or diverged.
+        diverged: ``bool``.
     """
     runs = runs_with_conditions(material)
-    chosen = runs.select("run_id", "settings_hash", "train_fingerprint", "concluded", *SETTING)
+    chosen = runs.select("run_id", "settings_hash", "train_fingerprint", *STATES, *SETTING)
     known = [
         name for name in chosen.columns if name in material.curves.columns and name != "run_id"
     ]
@@ -40,7 +42,9 @@ def runs_with_conditions(material: Material) -> pl.DataFrame:
     told = own.select("run_id", "statistic", "train_fingerprint")
     by_protocol = own.group_by("protocol").agg(of_protocol=pl.col("statistic").first())
     runs = (
-        material.runs.with_columns(concluded=pl.col("status").is_in(CONCLUSIVE))
+        material.runs.with_columns(
+            concluded=pl.col("status").is_in(CONCLUSIVE), diverged=pl.col("status") == "diverged"
+        )
         .join(told, on="run_id", how="left", maintain_order="left")
         .join(by_protocol, on="protocol", how="left", maintain_order="left")
         .with_columns(statistic=pl.coalesce("statistic", "of_protocol", pl.lit("median")))

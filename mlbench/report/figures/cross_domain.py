@@ -13,6 +13,7 @@ from mlbench.report.figures.blocks import Block, figure, something, split
 from mlbench.report.figures.series import SPOT, Series, with_series
 from mlbench.report.figures.summaries import summary_rows
 from mlbench.report.figures.theme import (
+    BAND,
     ROW,
     WIDTH,
     Panel,
@@ -99,17 +100,19 @@ def panel(part: pl.DataFrame, series: Sequence[Series]) -> Panel:
     x = alt.X(
         "score:Q",
         title=f"{SCORES[row['kind']]} on test episodes of {home} (filled) and {away} (hollow)",
-        scale=room(),
+        scale=room(points["score"], points["low"], points["high"]),
         axis=few(),
     )
     title = panel_title(row)
     ends = {"x": alt.X("low:Q"), "x2": "high:Q"}
     told_here = hover(alt.Tooltip("eval_dataset:N", title="tested on"), *told())
+    intervals = both.mark_rule(strokeWidth=1.4).encode(**ends, stroke=stroke(series))
     return alt.layer(
-        drops.mark_rule(strokeWidth=6, color="#dedede").encode(
+        drops.mark_rule(strokeWidth=6, color=BAND).encode(
             x=alt.X("score:Q"), x2="home_score:Q", y=y
         ),
-        both.mark_rule(strokeWidth=1.4).encode(**ends, stroke=stroke(series)),
+        # a scale of nothing but nulls has no extent
+        *([intervals] if points["low"].count() else []),
         both.transform_filter("datum.at_home")
         .mark_point(shape="circle")
         .encode(x=x, stroke=stroke(series), fill=solid(series), **told_here),

@@ -92,7 +92,9 @@ def panel(part: pl.DataFrame, series: Sequence[Series]) -> Panel:
     x = alt.X(
         "low:Q",
         title=axis(row["kind"], row["eval_dataset"]) + (" (logarithmic)" if regression else ""),
-        scale=alt.Scale(type="log" if regression else "linear", nice=False, zero=False),
+        scale=alt.Scale(type="log", nice=False)
+        if regression
+        else alt.Scale(nice=False, zero=False),
         axis=alt.Axis(format="~g", values=decades(bins)) if regression else few(),
     )
     y: dict[str, Any] = {

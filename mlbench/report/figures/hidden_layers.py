@@ -106,7 +106,8 @@ def panel(part: pl.DataFrame, series: Sequence[Series], split_name: str) -> Pane
         scale=alt.Scale(zero=False, nice=False, padding=14),
         axis=alt.Axis(values=depths, format="d", grid=False),
     )
-    y = alt.Y("score:Q", title=axis(row["kind"], row["train_dataset"], split_name), scale=room())
+    scale = room(part["score"], part["low"], part["high"])
+    y = alt.Y("score:Q", title=axis(row["kind"], row["train_dataset"], split_name), scale=scale)
     lines = alt.Chart(inline(part.filter(pl.col("layers").is_not_null()).select(SHOWN), series))
     bands = alt.Chart(inline(part.filter(pl.col("layers").is_null()).select(SHOWN), series))
     outline = stroke(series, legend=True)

@@ -25,7 +25,7 @@ from mlbench.report.figures.theme import (
     stroke,
     told,
 )
-from mlbench.report.figures.wording import axis, notes, panel_title, pooled
+from mlbench.report.figures.wording import axis, notes, panel_title, pooled, span
 from mlbench.report.material import Material
 from mlbench.stats.curves import pool, training_curves
 from mlbench.stats.summary import SETTING
@@ -68,6 +68,7 @@ def draw(material: Material, _options: Options) -> alt.VConcatChart:
             pooled(statistic, validated["runs"]),
             "The large mark is the best validation of its line.",
             *notes(validated),
+            *diverged(part),
             *underway(part),
         ]
         return Block(charts, said)
@@ -97,10 +98,14 @@ def panel(validated: pl.DataFrame, trained: pl.DataFrame, series: Sequence[Serie
     x = alt.X("tasks:Q", title=None, scale=alt.Scale(nice=False), axis=alt.Axis(format="~s"))
     base = alt.Chart(inline(validated.select(SHOWN), series)).encode(x=x)
     scale = spread(validated["score"])
+    area = base.mark_area(opacity=0.13).encode(
+        y=alt.Y("low:Q", scale=scale), y2="high:Q", color=TINT
+    )
     y = alt.Y("score:Q", title=axis(row["kind"], None, "validation"), scale=scale)
     line = base.encode(y=y, stroke=stroke(series, legend=True), strokeDash=DASH)
     upper = alt.layer(
-        base.mark_area(opacity=0.13).encode(y=alt.Y("low:Q", scale=scale), y2="high:Q", color=TINT),
+        # a scale of nothing but nulls has no extent
+        *([area] if validated["low"].count() else []),
         *lines(line, validated["single"]),
         base.mark_point(strokeWidth=1.4).encode(
             y=y,
@@ -137,6 +142,17 @@ def lines(base: alt.Chart, single: pl.Series) -> list[alt.Chart]:
         for which_ones, width, there in kinds
         if there
     ]
+
+
+def diverged(part: pl.DataFrame) -> list[str]:
+    """Return of which lines runs diverged, and how many of how many."""
+    runs = part.unique("run_id", keep="first", maintain_order=True)
+    counts = runs.group_by("series", maintain_order=True).agg(pl.col("diverged").sum(), n=pl.len())
+    named = [
+        f"{name} ({number} of {span(pl.Series([among]), 'run')})"
+        for name, number, among in counts.filter(pl.col("diverged") > 0).iter_rows()
+    ]
+    return [f"Diverged, and stopped early: {', '.join(named)}."] if named else []
 
 
 def underway(part: pl.DataFrame) -> list[str]:

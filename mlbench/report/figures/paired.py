@@ -9,7 +9,7 @@ import altair as alt
 import polars as pl
 
 from mlbench.report.figures import Options
-from mlbench.report.figures.blocks import Block, figure, something, split
+from mlbench.report.figures.blocks import BLOCK, Block, figure, something, split, undrawn
 from mlbench.report.figures.series import SPOT, Series, series_label
 from mlbench.report.figures.theme import (
     FAINT,
@@ -43,9 +43,7 @@ SHOWN = (
 def draw(material: Material, options: Options) -> alt.VConcatChart:
     """Return a row per pair, a panel per pair of data sets, ways and shots."""
     baseline = options.baseline or usual_baseline(material)
-    compared = comparisons(
-        material.counted, material.test_episodes, material.hyperparameters, baseline=baseline
-    )
+    compared = material.comparisons if baseline is None else against(material, baseline)
     frame = something(
         with_something(in_palette_order(compared, baseline)),
         material,
@@ -60,12 +58,21 @@ def draw(material: Material, options: Options) -> alt.VConcatChart:
         said = sentences(drawn, baseline, chosen=options.baseline is not None)
         return Block(charts, [*said, *lost(part)])
 
-    return figure("Paired differences", frame, block)
+    every = material.counted.with_columns(statistic=pl.lit("mean"))
+    left_out = undrawn(every, frame, "nothing to compare on identical episodes")
+    return figure("Paired differences", frame, block, left_out)
+
+
+def against(material: Material, baseline: str) -> pl.DataFrame:
+    """Return the pairs with the baseline alone, among which Holm adjusts."""
+    return comparisons(
+        material.counted, material.test_episodes, material.hyperparameters, baseline=baseline
+    )
 
 
 def with_something(compared: pl.DataFrame) -> pl.DataFrame:
-    """Return the comparisons, or none of them if nothing came of any."""
-    return compared if compared["difference"].count() else compared.clear()
+    """Return the comparisons of those blocks in which something came of any."""
+    return compared.filter(pl.col("difference").count().over(BLOCK) > 0)
 
 
 def usual_baseline(material: Material) -> str | None:

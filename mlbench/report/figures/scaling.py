@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import altair as alt
 import polars as pl
 
-from mlbench.errors import NothingToDrawError
+from mlbench.errors import MisuseError, NothingToDrawError
 from mlbench.report.figures import Options
-from mlbench.report.figures.blocks import Block, check_series, figure, something, split
+from mlbench.report.figures.blocks import Block, check_series, figure, something, split, undrawn
 from mlbench.report.figures.parameters import STEPS, parameter
 from mlbench.report.figures.series import Series, short, with_series
 from mlbench.report.figures.summaries import summary_rows
@@ -47,9 +48,11 @@ SEVERAL = 2  # values: what a line needs
 
 def draw(material: Material, options: Options) -> alt.VConcatChart:
     """Return a line per technique, a panel per pair of data sets and what else stays the same."""
-    rows = something(
+    every = rows = something(
         summary_rows(material), material, "finished run", "run maml --train sine --budget smoke"
     )
+    if options.over is not None:
+        check_over(options.over, material)
     timed = options.measure == "seconds"
     if timed:
         at_home = rows.filter(pl.col("train_dataset") == pl.col("eval_dataset"))
@@ -69,6 +72,7 @@ def draw(material: Material, options: Options) -> alt.VConcatChart:
         rows = rows.with_columns(machine=pl.lit(None, pl.String))
     over = options.over or first_varied(rows, material)
     frame = several(with_values(rows, material, over), material, over)
+    left_out = undrawn(every, frame, f"a line needs two values of {over}")
     if over == "ways":  # they stand along the axis, and split no block
         frame = frame.with_columns(ways=pl.lit(None, pl.Int64))
 
@@ -84,7 +88,21 @@ def draw(material: Material, options: Options) -> alt.VConcatChart:
         statistic: Statistic = "median" if timed else part["statistic"][0]
         return Block(charts, [pooled(statistic, part["runs"]), *notes(part)])
 
-    return figure(f"{'Running time' if timed else 'Score'} by {over}", frame, block)
+    return figure(f"{'Running time' if timed else 'Score'} by {over}", frame, block, left_out)
+
+
+def check_over(over: str, material: Material) -> None:
+    """Refuse what no run has.
+
+    Raises:
+        MisuseError: It is neither T, shots nor ways, nor a hyperparameter of the runs.
+    """
+    own = material.hyperparameters.filter(part="algorithm")["name"].unique().sort()
+    known = list(dict.fromkeys([STEPS_NAME, "shots", "ways", *own]))
+    if over not in known:
+        near = get_close_matches(over, known, 1)
+        guess = f"did you mean {near[0]!r}? There are: " if near else "there are: "
+        raise MisuseError(f"no run has a hyperparameter {over!r}; {guess}{', '.join(known)}")
 
 
 def first_varied(rows: pl.DataFrame, material: Material) -> str:
@@ -158,13 +176,14 @@ def panel(part: pl.DataFrame, series: Sequence[Series], over: str, unit: str) ->
     title = ", ".join([route(row), *fixed, *filter(None, [row["machine"]])])
     values = part["value"].unique().sort().to_list()
     y_title = f"running time of a run ({unit})" if unit else axis(row["kind"], row["eval_dataset"])
-    y = alt.Y("score:Q", title=y_title, scale=room(zero=bool(unit)))
+    scale = room(part["score"], part["low"], part["high"], zero=bool(unit))
+    y = alt.Y("score:Q", title=y_title, scale=scale)
     base = alt.Chart(inline(part.sort("value").select(SHOWN), series)).encode(
         x=across(values, over)
     )
     told_here = [alt.Tooltip("value:N", title=over), *told(unit or "score")]
     return alt.layer(
-        bars(base, series),
+        *([bars(base, series)] if part["low"].count() else []),  # nulls alone have no extent
         base.mark_line().encode(y=y, stroke=stroke(series, legend=True), strokeDash=DASH),
         base.mark_point().encode(y=y, **marks(series), **hover(*told_here)),
     ).properties(title=headed(title), width=WIDTH, height=HEIGHT)

@@ -57,14 +57,17 @@ def panel(part: pl.DataFrame, series: Sequence[Series]) -> Panel:
     row = part.row(0, named=True)
     shown = present(series, part)
     title = panel_title(row) + ("" if row["steps"] is None else f", T = {row['steps']}")
-    x = alt.X("score:Q", title=axis(row["kind"], row["eval_dataset"]), scale=room(), axis=few())
+    scale = room(part["score"], part["low"], part["high"])
+    x = alt.X("score:Q", title=axis(row["kind"], row["eval_dataset"]), scale=scale, axis=few())
     base = alt.Chart(inline(part.select("series", "runs", "score", "low", "high"))).encode(
         y=listed(shown), **hover(*told())
     )
+    intervals = base.mark_rule(strokeWidth=1.6).encode(
+        x=alt.X("low:Q"), x2="high:Q", stroke=stroke(series)
+    )
     return alt.layer(
-        base.mark_rule(strokeWidth=1.6).encode(
-            x=alt.X("low:Q"), x2="high:Q", stroke=stroke(series)
-        ),
+        # a scale of nothing but nulls has no extent
+        *([intervals] if part["low"].count() else []),
         base.mark_point().encode(
             x=x,
             stroke=stroke(series),

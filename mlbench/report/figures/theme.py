@@ -18,6 +18,8 @@ ROW = 19  # px of a row that bears one technique
 COLUMNS = 2
 LABELS = 130  # px for the labels of a list, at least, so that lists below each other are in line
 FAR = 20  # times the median: where a linear axis shows little but its largest value
+AROUND = 0.1  # of a value that is alone on its axis, how far this reaches to either side
+FRAME, BAND = "#bdbdbd", "#dedede"  # round a panel; from one score to another
 INK, FAINT, GRID = "#222222", "#5c5c5c", "#e4e4e4"
 PATHS = {
     "star": "M0,-1 .225,-.309 .951,-.309 .363,.118 .588,.809 0,.382 -.588,.809 -.363,.118"
@@ -30,7 +32,7 @@ CONFIG: dict[str, Any] = {
     "background": "white",
     "font": "Liberation Sans, Arial, Helvetica, sans-serif",
     "padding": 12,
-    "view": {"stroke": "#bdbdbd"},
+    "view": {"stroke": FRAME},
     "title": {
         "anchor": "start",
         "fontSize": 15,
@@ -222,9 +224,26 @@ def few() -> alt.Axis:
     return alt.Axis(tickCount=6, labelOverlap=True)
 
 
-def room(*, zero: bool = False) -> alt.Scale:
-    """Return a scale that leaves its outermost marks whole; from 0 only where that says much."""
-    return alt.Scale(zero=True) if zero else alt.Scale(zero=False, padding=8)
+def room(*values: pl.Series, zero: bool = False) -> alt.Scale:
+    """Return a scale that leaves its outermost marks whole; from 0 only where that says much.
+
+    Args:
+        values: All that is on it; of a single one Vega would make an axis with no tick but 0.
+        zero: Whether it begins at 0.
+    """
+    if zero:
+        return alt.Scale(zero=True)
+    return around(*values) or alt.Scale(zero=False, padding=8)
+
+
+def around(*values: pl.Series) -> alt.Scale | None:
+    """Return a scale with a single value in its middle; ``None`` of several values or none."""
+    known = {value for each in values for value in each.drop_nulls() if math.isfinite(value)}
+    if len(known) != 1:
+        return None
+    (value,) = known
+    half = abs(value) * AROUND or 1.0
+    return alt.Scale(domain=[value - half, value + half], zero=False, nice=False)
 
 
 def told(title: str = "score", *, field: str = "score") -> list[alt.Tooltip]:
@@ -240,6 +259,9 @@ def told(title: str = "score", *, field: str = "score") -> list[alt.Tooltip]:
 
 def spread(values: pl.Series) -> alt.Scale:
     """Return a scale for values, logarithmic where a linear one would show but the largest."""
+    single = around(values)
+    if single is not None:
+        return single
     known = values.drop_nulls().drop_nans()
     high, middle = known.max(), known.median()
     if isinstance(high, float) and isinstance(middle, float) and (known > 0).all():

@@ -66,7 +66,16 @@ def draw(material: Material, _options: Options) -> alt.VConcatChart:
         ]
         return Block(charts, said)
 
-    return figure("Running time against score", frame, block)
+    return figure("Running time against score", frame, block, untimed(material))
+
+
+def untimed(material: Material) -> list[str]:
+    """Return how many runs have no time because they diverged."""
+    number = material.counted.filter(status="diverged")["run_id"].n_unique()
+    if not number:
+        return []
+    runs, they = ("1 run", "it has") if number == 1 else (f"{number:,} runs", "they have")
+    return [f"{runs} diverged and stopped early, so {they} no time here."]
 
 
 def machines(part: pl.DataFrame) -> list[str]:
@@ -80,7 +89,8 @@ def panel(part: pl.DataFrame, series: Sequence[Series], unit: str, *, name_machi
     row = part.row(0, named=True)
     title = panel_title(row) + (f", {row['machine']}" if name_machine else "")
     x = alt.X("time:Q", title=f"running time of a run ({unit})", scale=alt.Scale(zero=True))
-    y = alt.Y("score:Q", title=axis(row["kind"], row["eval_dataset"]), scale=room())
+    values = (part["score"], part["low"], part["high"])
+    y = alt.Y("score:Q", title=axis(row["kind"], row["eval_dataset"]), scale=room(*values))
     timed = [
         alt.Tooltip("time:Q", title=unit, format=".4~g"),
         alt.Tooltip("time_low:Q", title="from", format=".4~g"),

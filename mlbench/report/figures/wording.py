@@ -8,9 +8,9 @@ from typing import Any
 
 import polars as pl
 
+from mlbench.stats.caveats import caveat
 from mlbench.stats.names import PHRASES, Statistic
 
-FEW = 5  # runs: a bootstrap of their median at 95 % reaches from the lowest to the highest
 NARROW, WIDE = 90, 145  # characters of a subtitle above one panel, above two
 SCORES = {"classification": "accuracy", "regression": "mean squared error"}
 
@@ -62,9 +62,10 @@ def notes(part: pl.DataFrame) -> list[str]:
     drawn = part.filter(pl.col("score").is_finite())
     if (drawn["runs"] == 1).any() and not (drawn["runs"] == 1).all():
         found.append("What has no interval is a single run.")
-    bootstrapped = drawn.filter(pl.col("low").is_not_null(), statistic="median")
-    if (bootstrapped["runs"] <= FEW).any():
-        found.append(f"The interval of {FEW} runs or fewer is their whole range.")
+    with_interval = drawn.filter(pl.col("low").is_not_null(), pl.col("runs") > 1)
+    small = with_interval.select("statistic", "runs").unique().sort("statistic", "runs")
+    told = [caveat(statistic, runs) for statistic, runs in small.iter_rows()]
+    found.extend(f"{each}." for each in dict.fromkeys(told) if each)
     absent = sorted(set(part["series"]) - set(drawn["series"]))
     if absent:
         found.append(f"Not drawn, having no finite score: {', '.join(absent)}.")

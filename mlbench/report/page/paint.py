@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlbench.report.figures.theme import FAINT, GRID, INK
+from mlbench.report.figures.theme import BAND, FAINT, FRAME, GRID, INK
 
 COLOURS = {
     INK: "var(--ink)",
     FAINT: "var(--faint)",
     GRID: "var(--line)",
-    "#dedede": "var(--line)",
-    "#bdbdbd": "var(--line)",
+    BAND: "var(--line)",
+    FRAME: "var(--line)",
     "black": "var(--ink)",
     "white": "var(--paper)",
 }

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mlbench.report.material import Material
-from tests.report.figures.specs import blocks, rows, spec, subtitle
+from tests.report.figures.specs import blocks, parts, rows, spec, subtitle
 
 
 def test_quantiles_are_those_of_the_episodes(pictures: Material) -> None:
@@ -42,3 +42,10 @@ def test_errors_are_binned_by_their_logarithm(waves: Material) -> None:
     ratios = {round(row["high"] / row["low"], 9) for row in bins}
     assert len(ratios) == 1
     assert "3 runs of 60 episodes each" in subtitle(blocks(whole)[0])
+
+
+def test_a_logarithmic_axis_says_nothing_of_zero(waves: Material) -> None:
+    chosen = Material(waves.paths, where="algorithm = 'maml'")
+    scales = [part for part in parts(spec("episodes", chosen)) if part.get("type") == "log"]
+    assert scales
+    assert all("zero" not in each for each in scales)

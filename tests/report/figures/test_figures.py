@@ -13,6 +13,7 @@ from mlbench.report.figures import FIGURES
 from mlbench.report.material import Material
 from mlbench.report.palette import look
 from mlbench.report.save import spec_of
+from mlbench.stats.caveats import caveat
 from tests.gallery import Made
 from tests.report.figures.specs import Spec, blocks, parts, rows, scale, spec, subtitle
 
@@ -160,6 +161,15 @@ def test_one_run_has_no_interval_and_the_subtitle_says_so(
 ) -> None:
     (block,) = blocks(spec("cross-domain", store([SMALL])))
     assert subtitle(block).startswith("One run each, which has no interval.")
+
+
+def test_few_runs_are_told_of_as_in_tables(
+    store: Callable[[Sequence[Made]], Material],
+) -> None:
+    runs = [replace(SMALL, seed=seed) for seed in range(3)]
+    (block,) = blocks(spec("cross-domain", store(runs)))
+    assert f"{caveat('median', 3)}." in subtitle(block)
+    assert "holds the truth 75 times in 100" in subtitle(block)
 
 
 def test_a_theme_of_the_process_neither_leaks_in_nor_out(pictures: Material) -> None:

@@ -94,3 +94,11 @@ def test_a_failed_run_is_not_drawn(store: Callable[[Sequence[Made]], Material]) 
     failed = replace(ONE, algorithm="turtle", status="failed", error="no", until=0.6)
     whole = spec("learning-curves", store([ONE, failed]))
     assert {row["series"] for row in validated(whole)} == {"MAML"}
+
+
+def test_lines_of_runs_that_diverged_are_named(
+    store: Callable[[Sequence[Made]], Material],
+) -> None:
+    runs = [ONE, replace(ONE, seed=1, status="diverged"), replace(ONE, algorithm="turtle")]
+    (block,) = blocks(spec("learning-curves", store(runs)))
+    assert "Diverged, and stopped early: MAML (1 of 2 runs)." in subtitle(block)

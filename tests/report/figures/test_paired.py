@@ -85,3 +85,18 @@ def test_an_unknown_baseline_is_refused_with_the_known(pictures: Material) -> No
 
 def test_p_values_are_told_to_three_places() -> None:
     assert (p_text(0.0004), p_text(0.0316), p_text(1.0)) == ("p < 0.001", "p = 0.032", "p = 1.000")
+
+
+def test_settings_with_nothing_to_compare_are_told_of_with_the_first_title(
+    store: Callable[[Sequence[Made]], Material],
+) -> None:
+    runs = [ONE, replace(ONE, algorithm="turtle")]
+    runs += [replace(run, budget="full") for run in runs]
+    alone = replace(ONE, protocol="released", statistic="trimmed")
+    unmatched = [replace(ONE, budget="other"), replace(runs[1], budget="other", seed=9)]
+    first, second = blocks(spec("paired", store([*runs, alone, *unmatched])))
+    said = subtitle(first)
+    assert "Left out: 5-way classification, released protocol, quick budget" in said
+    assert "Left out: 5-way classification, corrected protocol, other budget" in said
+    assert "nothing to compare on identical episodes" in said
+    assert "Left out" not in subtitle(second)

@@ -8,7 +8,8 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from mlbench.errors import NothingToDrawError
+from mlbench.errors import MisuseError, NothingToDrawError
+from mlbench.report.figures.theme import room
 from mlbench.report.material import Material
 from mlbench.stats.intervals import median_interval
 from mlbench.stats.times import summarise_times
@@ -18,6 +19,7 @@ from tests.report.figures.specs import (
     axis_titles,
     blocks,
     panel_titles,
+    parts,
     rows,
     spec,
     subtitle,
@@ -161,5 +163,80 @@ def test_scaling_needs_two_values_and_says_which_there_are(
     material = store([ONE])
     with pytest.raises(NothingToDrawError, match=r"no shots other than 1 .* --shots 10"):
         spec("scaling", material, over="shots")
-    with pytest.raises(NothingToDrawError, match=r"no hyperparameter 'beta' in one panel"):
+    with pytest.raises(NothingToDrawError, match=r"no hyperparameter 'order' other than 2 in one"):
+        spec("scaling", material, over="order")
+
+
+def test_scaling_over_what_no_run_has_is_refused_with_what_there_is(
+    store: Callable[[Sequence[Made]], Material],
+) -> None:
+    material = store([ONE])
+    with pytest.raises(MisuseError, match="'beta'; there are: T, shots, ways, order, train_steps"):
         spec("scaling", material, over="beta")
+    with pytest.raises(MisuseError, match=r"'shot'; did you mean 'shots'\? There are: T, shots"):
+        spec("scaling", material, over="shot")
+
+
+def test_scaling_tells_of_settings_without_two_values_with_its_first_title(
+    store: Callable[[Sequence[Made]], Material],
+) -> None:
+    runs = [ONE, replace(ONE, shots=5), replace(ONE, protocol="released", statistic="trimmed")]
+    runs += [replace(run, budget="full") for run in runs[:2]]
+    first, second = blocks(spec("scaling", store(runs), over="shots"))
+    said = "Left out: 5-way classification, released protocol, quick budget"
+    assert said in subtitle(first)
+    assert "a line needs two values of shots" in subtitle(first)
+    assert "Left out" not in subtitle(second)
+
+
+@pytest.mark.parametrize(
+    ("name", "channel"), [("figure-3.4", "y"), ("learning-curves", "y"), ("figure-3.3", "x")]
+)
+def test_an_axis_of_one_value_has_it_in_its_middle(
+    name: str, channel: str, store: Callable[[Sequence[Made]], Material]
+) -> None:
+    one = replace(ONE, train_tasks=10, validate_every=20, eval_datasets=())
+    if name == "figure-3.3":
+        one = replace(one, train_dataset="sine", ways=None, shots=5, level=1.5)
+    whole = spec(name, store([one]))
+    (score,) = {row["score"] for row in rows(whole, "score")}
+    domains = [
+        part[channel]["scale"]["domain"]
+        for part in parts(whole)
+        if isinstance(part.get(channel), dict)
+        and part[channel].get("field") == "score"
+        and part[channel].get("scale")
+    ]
+    assert domains
+    for low, high in domains:
+        assert (low + high) / 2 == pytest.approx(score)
+        assert low < high
+
+
+def test_an_axis_of_nothing_but_zero_has_room_round_it() -> None:
+    assert room(pl.Series([0.0, None])).to_dict()["domain"] == [-1.0, 1.0]
+    assert "domain" not in room(pl.Series([0.1, 0.2])).to_dict()
+
+
+def test_figure_3_4_says_how_many_runs_have_no_time_having_diverged(
+    store: Callable[[Sequence[Made]], Material],
+) -> None:
+    stopped = replace(ONE, algorithm="turtle", status="diverged")
+    (block,) = blocks(spec("figure-3.4", store([ONE, stopped, replace(stopped, seed=1)])))
+    assert "2 runs diverged and stopped early, so they have no time here." in subtitle(block)
+
+
+@pytest.mark.parametrize("name", ["learning-curves", "cross-domain", "scaling"])
+def test_single_runs_have_no_layer_of_intervals(
+    name: str, store: Callable[[Sequence[Made]], Material]
+) -> None:
+    options = {"over": "shots"} if name == "scaling" else {}
+    whole = spec(name, store([ONE, replace(ONE, shots=5)]), **options)
+    fields = {
+        part[channel].get("field")
+        for part in parts(whole)
+        for channel in ("x", "y")
+        if isinstance(part.get(channel), dict)
+    }
+    assert "score" in fields
+    assert "low" not in fields

@@ -61,7 +61,7 @@ def test_a_row_has_bold_for_the_best_and_italics_for_ties() -> None:
 def test_the_caption_has_statistic_runs_conditions_and_what_marks_mean() -> None:
     (caption,) = re.findall(r"\\caption\{(.*)\}$", latex([small()]), re.MULTILINE)
     assert caption == (
-        r"In-domain: Accuracy, median over runs, percentile bootstrap 95 \% interval; 5 runs a"
+        r"In-domain: Accuracy, median over runs, bootstrap 95 \% interval; 5 runs a"
         r" cell. 5-way classification, corrected protocol. \textbf{Bold}: best of its column;"
         r" \textit{italics}: tied, its interval overlaps that of the best."
     )

@@ -53,7 +53,7 @@ def test_a_table_has_its_conditions_on_top_and_numbers_with_intervals() -> None:
     assert text.splitlines() == [
         "5-way classification, corrected protocol, paper budget: 60000 training tasks, 600"
         " validation tasks every 2500, 600 test tasks; 16 queries, float32.",
-        "Accuracy, median over runs, percentile bootstrap 95 % interval.",
+        "Accuracy, median over runs, bootstrap 95 % interval.",
         "",
         "technique  train -> eval  ways  shots  runs  score  95 % interval",
         "---------  -------------  ----  -----  ----  -----  --------------",

@@ -14,7 +14,7 @@ def test_the_best_is_in_bold_and_ties_are_in_italics() -> None:
         "### In-domain",
         "",
         "5-way classification, corrected protocol.",
-        "Accuracy, median over runs, percentile bootstrap 95 % interval; 5 runs a cell.",
+        "Accuracy, median over runs, bootstrap 95 % interval; 5 runs a cell.",
         "",
         "| technique | mini, 1-shot | mini → cub, 5-shot |",
         "| :-- | :-- | :-- |",

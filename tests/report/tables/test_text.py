@@ -29,7 +29,7 @@ def test_a_table_has_conditions_above_and_notes_below() -> None:
     assert text([unprinted(small())], width=90).splitlines() == [
         "In-domain",
         "5-way classification, corrected protocol.",
-        "Accuracy, median over runs, percentile bootstrap 95 % interval; 5 runs a cell.",
+        "Accuracy, median over runs, bootstrap 95 % interval; 5 runs a cell.",
         "",
         "                        mini                   mini -> cub",
         "technique               1-shot                 5-shot",

@@ -14,7 +14,7 @@ from mlbench.report.page.study import Section, Study, plural
 from mlbench.report.palette import in_order
 from mlbench.report.tables import shape
 from mlbench.report.tables.words import number
-from mlbench.stats.paired import COMPETITOR, CONDITIONS, DATA, FIELD, comparisons, competitors, flip
+from mlbench.stats.paired import COMPETITOR, CONDITIONS, DATA, FIELD, competitors, flip
 from mlbench.stats.summary import latest
 from mlbench.store.records import Kind
 
@@ -41,7 +41,7 @@ Runs = dict[tuple[Any, ...], dict[int, str]]
 def section(study: Study) -> Section:
     """Return the section."""
     material = study.material
-    compared = comparisons(material.counted, material.test_episodes, material.hyperparameters)
+    compared = material.comparisons
     if not compared["episodes"].sum():
         text = "No two techniques were tested on the same episodes, so there is nothing to compare."
         return Section("comparisons", "Paired comparisons", tag("p", text))

@@ -1,0 +1,29 @@
+"""What verbs that read the database say of what could not be taken in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from mlbench.store.paths import StorePaths
+
+
+@contextmanager
+def up_to_date(paths: StorePaths, what: str) -> Iterator[tuple[str, ...]]:
+    """Take in what waits in the journals, and yield why something could not be.
+
+    That is told at the end, unless there is no end: an error then says it better.
+
+    Args:
+        paths: The store.
+        what: What is made of it, such as ``the table``.
+    """
+    from mlbench.store.ingest import refresh
+
+    report = refresh(paths)
+    troubles = (*report.damaged, *filter(None, [report.waiting]))
+    yield troubles
+    for trouble in troubles:
+        click.echo(f"Note: {what} may lack what was recorded last: {trouble}", err=True)
