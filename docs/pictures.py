@@ -33,7 +33,7 @@ TASK = ("--train", "shapes", "--eval", "glyphs", "--set", "learner.channels=16")
 UNDER_WAY = ("--train-tasks", "2000", "--val-tasks", "10", "--val-every", "40", "--again")
 FIGURES = ("cross-domain",)
 SCREENS = (("3", "times"),)
-COLOURS = 64  # of a screenshot: a terminal has few, and the file a tenth of the size
+COLOURS = 256  # of a screenshot, which make the file a fraction of its size
 FONT = "DejaVu Sans Mono"  # that of the SVG is fetched from the network, or absent
 SIZE = (110, 32)  # characters
 SCALE = 1.5

@@ -16,6 +16,7 @@ GUIDE = (Path(__file__).parents[1] / "docs" / "plugins.md").read_text(encoding="
 COMMANDS = re.findall(r"^ {4}(mlbench .*)$", GUIDE, re.MULTILINE)
 FEW = ("--train-tasks", "4", "--val-tasks", "2", "--test-tasks", "2", "--threads", "1")
 SMALL = ("--set", "learner.channels=4")
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -70,6 +70,7 @@ def kill_often(database: Path, run_id: str, kills: int, seed: int) -> int:
     return int(done.stdout)
 
 
+@pytest.mark.slow
 def test_twenty_kills_leave_the_same_episodes_and_numbers(tmp_path: Path) -> None:
     database = tmp_path / "runs.duckdb"
     assert kill_often(database, "whole", 0, 0) == 0

@@ -136,6 +136,7 @@ async def test_a_bad_value_is_refused_beside_its_field_and_nothing_is_started(
         assert started == [("maml", "--train", "sine", "--budget", "quick", "--set", "inner_lr=1")]
 
 
+@pytest.mark.slow
 async def test_all_of_it_works_by_keyboard(
     paths: StorePaths, started: list[tuple[str, ...]]
 ) -> None:
@@ -246,6 +247,7 @@ async def test_the_form_starts_a_real_run(paths: StorePaths) -> None:
         os.waitpid(launches[0].pid, os.WNOHANG)
 
 
+@pytest.mark.slow
 async def test_the_form_fits_any_terminal(paths: StorePaths) -> None:
     async with form(paths) as (pilot, screen):
         for width, height in ((80, 24), (40, 12), (120, 40)):

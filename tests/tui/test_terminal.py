@@ -129,6 +129,7 @@ def stopped_and_gone_on_with(
     return second
 
 
+@pytest.mark.slow
 def test_the_dashboard_lives_and_dies_in_a_real_terminal_beside_a_real_run(
     tmp_path: Path, terminal: Terminal, running: subprocess.Popen[bytes]
 ) -> None:

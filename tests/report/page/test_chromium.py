@@ -9,9 +9,12 @@ import pytest
 
 from tests.report.page.chromium import Chromium, chromium, find
 
-pytestmark = pytest.mark.skipif(
-    find() is None, reason="no Chromium is installed here, so no page was opened in a browser"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        find() is None, reason="no Chromium is installed here, so no page was opened in a browser"
+    ),
+]
 CHARTS = "document.querySelectorAll('figure[data-chart]').length"
 DRAWN = """[...document.querySelectorAll('figure[data-chart]')].filter((figure) =>
     figure.querySelectorAll('svg .role-mark path, svg .role-mark rect, svg .role-mark line').length
