@@ -34,6 +34,8 @@ from tests.gallery import fill, images, sine
 from tests.tui.conftest import text_of
 from tests.tui.going import cells, opened, press, said
 
+pytestmark = pytest.mark.slow
+
 
 def screen_of(pilot: Pilot[Any]) -> CompareScreen:
     assert isinstance(pilot.app.screen, CompareScreen)

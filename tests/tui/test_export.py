@@ -31,6 +31,8 @@ from mlbench.tui.times_screen import TimesScreen
 from mlbench.tui.view import View
 from tests.tui.going import opened, press
 
+pytestmark = pytest.mark.slow
+
 
 class Always:
     """A clock that stands still."""

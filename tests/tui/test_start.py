@@ -22,6 +22,8 @@ from mlbench.tui.form_rows import ChoiceRow, FormRow, Tick
 from mlbench.tui.start_screen import StartScreen
 from tests.tui.test_form import SINE, values
 
+pytestmark = pytest.mark.slow
+
 
 async def wait(pilot: Pilot[None], true: Callable[[], bool], what: str) -> None:
     """Let the app go on until something is so."""
@@ -136,7 +138,6 @@ async def test_a_bad_value_is_refused_beside_its_field_and_nothing_is_started(
         assert started == [("maml", "--train", "sine", "--budget", "quick", "--set", "inner_lr=1")]
 
 
-@pytest.mark.slow
 async def test_all_of_it_works_by_keyboard(
     paths: StorePaths, started: list[tuple[str, ...]]
 ) -> None:
@@ -226,7 +227,6 @@ async def test_what_a_started_process_says_is_shown_and_the_form_left_once_its_r
         assert [each.message for each in pilot.app._notifications] == ["maml-sine-1 is running"]
 
 
-@pytest.mark.slow
 async def test_the_form_starts_a_real_run(paths: StorePaths) -> None:
     preset = values(train="sine", budget="smoke", numbers={"threads": "1", "train_tasks": "10"})
     launches: list[Launch] = []
@@ -247,7 +247,6 @@ async def test_the_form_starts_a_real_run(paths: StorePaths) -> None:
         os.waitpid(launches[0].pid, os.WNOHANG)
 
 
-@pytest.mark.slow
 async def test_the_form_fits_any_terminal(paths: StorePaths) -> None:
     async with form(paths) as (pilot, screen):
         for width, height in ((80, 24), (40, 12), (120, 40)):

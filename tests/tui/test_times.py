@@ -24,6 +24,8 @@ from tests.gallery import fill, images, sine
 from tests.tui.conftest import text_of
 from tests.tui.going import cells, opened, press, said
 
+pytestmark = pytest.mark.slow
+
 
 def screen_of(pilot: Pilot[Any]) -> TimesScreen:
     assert isinstance(pilot.app.screen, TimesScreen)
