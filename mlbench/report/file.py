@@ -9,7 +9,7 @@ from pathlib import Path
 from mlbench.errors import MlbenchError
 
 
-def write(path: Path, content: str) -> None:
+def write(path: Path, content: str | bytes) -> None:
     """Write a file whole or not at all.
 
     Raises:
@@ -17,7 +17,7 @@ def write(path: Path, content: str) -> None:
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
-        aside.write_text(content, encoding="utf-8", newline="\n")
+        aside.write_bytes(content.encode() if isinstance(content, str) else content)
         aside.replace(path)
     except OSError as err:
         raise MlbenchError(

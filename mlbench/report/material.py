@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from copy import copy
 from functools import cached_property
+from typing import TypeAlias
 
 import polars as pl
 
 from mlbench.stats.names import Statistic
 from mlbench.stats.paired import comparisons
 from mlbench.stats.summary import latest, summarise
+from mlbench.stats.times import summarise_times
 from mlbench.store import queries
 from mlbench.store.paths import StorePaths
+
+Summarised: TypeAlias = tuple[pl.DataFrame, pl.DataFrame, Statistic | None, pl.DataFrame | None]
+"""Results, hyperparameters, the statistic and, if it looks at them, test episodes."""
 
 
 class Material:
@@ -63,8 +68,18 @@ class Material:
     @cached_property
     def summary(self) -> pl.DataFrame:
         """Return the statistic over runs: :func:`mlbench.stats.summary.summarise`."""
+        return summarise(*self.summarised)
+
+    @cached_property
+    def time_summary(self) -> pl.DataFrame:
+        """Return running times beside it: :func:`mlbench.stats.times.summarise_times`."""
+        return summarise_times(self.times, *self.summarised)
+
+    @property
+    def summarised(self) -> Summarised:
+        """Return what a statistic is of; episodes are asked for if it looks at them."""
         episodes = self.test_episodes if self.statistic == "two-level" else None
-        return summarise(self.results, self.hyperparameters, self.statistic, episodes)
+        return self.results, self.hyperparameters, self.statistic, episodes
 
     @cached_property
     def curves(self) -> pl.DataFrame:
@@ -92,12 +107,14 @@ class Material:
         return self.counted["run_id"].unique().sort().to_list()
 
     def under(self, statistic: Statistic | None) -> Material:
-        """Return material under another statistic, which shares the frames already asked for."""
+        """Return material under another statistic, which shares what does not depend on it."""
         if statistic == self.statistic:
             return self
+        _ = self.counted, self.hyperparameters  # asked for now, and once for both
         other = copy(self)
         other.statistic = statistic
-        vars(other).pop("summary", None)  # all that depends on the statistic
+        for name in ("summary", "time_summary"):  # all that depends on the statistic
+            vars(other).pop(name, None)
         return other
 
     def chosen(self, frame: pl.DataFrame) -> pl.DataFrame:

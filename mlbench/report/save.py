@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ from typing import Any
 import altair as alt
 import vl_convert
 
-from mlbench.errors import MisuseError, MlbenchError
+from mlbench.errors import MisuseError
+from mlbench.report.file import write
 
 SCALE = 2  # px of a PNG per px of the chart: sharp on dense screens and in print
 VERSION = ".".join(alt.SCHEMA_VERSION.split(".")[:2])  # vl-convert knows v6.4, not v6.4.1
@@ -53,20 +53,7 @@ def save(chart: alt.TopLevelMixin, path: Path) -> None:
         MisuseError: No form has that suffix.
         MlbenchError: Nothing can be written there.
     """
-    form = form_of(path)
-    content = form(spec_of(chart))
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        try:
-            aside.write_bytes(content)
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
-    except OSError as err:
-        raise MlbenchError(
-            f"{path} cannot be written: {err.strerror}; name another file with -o, in a folder"
-            " that exists and is yours"
-        ) from err
+    write(path, form_of(path)(spec_of(chart)))
 
 
 def form_of(path: Path) -> Callable[[dict[str, Any]], bytes]:

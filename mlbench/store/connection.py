@@ -29,7 +29,6 @@ from mlbench.store.paths import StorePaths
 
 PATIENCE = 5.0
 PAUSE = 0.02
-OTHERS = "other mlbench processes"
 HOLDER = re.compile(r"held in (?P<program>.+?)(?: \(deleted\))? \(PID (?P<pid>\d+)\)")
 READ_CONFIG: dict[str, str | bool | int | float | list[str]] = {
     # No file but the database's own, no variable of Python's, and no way back, whatever the query.
@@ -106,7 +105,8 @@ def opened(
         descriptor = lock(paths, shared=read_only)
         if descriptor is None:
             pid = lock_holder(paths)
-            holder = f"another mlbench process (PID {pid}, or readers)" if pid else OTHERS
+            known = f"another mlbench process (PID {pid}, or readers)"
+            holder = known if pid else "other mlbench processes"
             busy = StoreBusyError(
                 f"{paths.database} has been in use by {holder} for {patience:g} s; wait for it, and"
                 " try again",

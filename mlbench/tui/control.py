@@ -175,8 +175,8 @@ def spawn(paths: StorePaths, arguments: tuple[str, ...]) -> Launch:
         log = log.rename(logs / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{pid}.log")
     except OSError as error:
         raise ControlError(
-            f"'{command_text(arguments)}' cannot be started: {error.strerror}; free some memory"
-            f" or space for {logs}, or type it in a terminal"
+            f"'{command_text(arguments)}' cannot be started: {error.strerror}; make room"
+            f" for {logs} and the right to write there, or type it in a terminal"
         ) from error
     return Launch(arguments, pid, log, at)
 

@@ -98,7 +98,7 @@ class TablesScreen(ResultsView):
             self.known = material, known
         statistic = self.statistic
         if statistic not in known:
-            asked = under(material, statistic)
+            asked = material.under(statistic)
             plain, compared = tables(asked, paper=False), tables(asked, paper=True)
             known[statistic] = list(zip(plain, compared, strict=True))
         return statistic, known[statistic]
@@ -201,9 +201,3 @@ class TablesScreen(ResultsView):
         if self.table is None:
             raise NothingToDrawError("there is no table to export; it takes a finished run")
         return export_table(folder, self.table)
-
-
-def under(material: Material, statistic: Statistic | None) -> Material:
-    """Return material under another statistic that shares all frames that do not depend on it."""
-    _ = material.runs, material.results, material.counted, material.hyperparameters
-    return material.under(statistic)

@@ -85,12 +85,10 @@ class TimesScreen(ResultsView):
 
     def load(self, material: Material) -> tuple[Material, Times]:
         """Return times and their ratios."""
-        from mlbench.stats.times import summarise_times, time_ratios
+        from mlbench.stats.times import time_ratios
 
         frames = material.times, material.results, material.hyperparameters
-        episodes = material.test_episodes if material.statistic == "two-level" else None
-        times = summarise_times(*frames, material.statistic, episodes)
-        return material, Times(times, time_ratios(*frames))
+        return material, Times(material.time_summary, time_ratios(*frames))
 
     def show(self, loaded: tuple[Material, Times]) -> None:
         """Offer what there are times of, and show what was looked at."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -18,32 +17,8 @@ from mlbench.errors import MisuseError
 from mlbench.stats.holm import holm
 from mlbench.stats.paired import comparisons, flip, signed_rank
 from mlbench.stats.two_level import two_level_interval
+from tests.stats.made import RESULT
 
-BASE: dict[str, Any] = {
-    "algorithm": "maml",
-    "train_dataset": "mini",
-    "eval_dataset": "cub",
-    "kind": "classification",
-    "ways": 5,
-    "shots": 1,
-    "queries": 16,
-    "seed": 0,
-    "protocol": "corrected",
-    "budget": "paper",
-    "train_tasks": 60_000,
-    "validation_tasks": 600,
-    "validate_every": 2_500,
-    "test_tasks": 600,
-    "precision": "float32",
-    "statistic": "median",
-    "status": "finished",
-    "score": 0.5,
-    "incomplete": None,
-    "train_fingerprint": "f-mini",
-    "eval_fingerprint": "f-cub",
-    "settings_hash": "5e77",
-    "finished": datetime(2026, 11, 23, 5),  # noqa: DTZ001
-}
 SETTINGS_SCHEMA = ["run_id", "part", "name", "value"]
 NO_SETTINGS = pl.DataFrame(schema=dict.fromkeys(SETTINGS_SCHEMA, pl.String))
 Run = tuple[dict[str, Any], Mapping[int, float]]
@@ -51,7 +26,7 @@ Run = tuple[dict[str, Any], Mapping[int, float]]
 
 def frames(*runs: Run) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Return results, test episodes and no hyperparameters of runs, from their scores by key."""
-    rows = [BASE | {"run_id": f"r{n}"} | told for n, (told, _) in enumerate(runs)]
+    rows = [RESULT | {"run_id": f"r{n}"} | told for n, (told, _) in enumerate(runs)]
     met = [
         (f"r{n}", row["eval_dataset"], place, key, score, score)
         for n, (row, (_, scores)) in enumerate(zip(rows, runs, strict=True))

@@ -15,42 +15,15 @@ from mlbench.run.spec import Protocol
 from mlbench.stats.names import STATISTICS, Statistic
 from mlbench.stats.summary import latest, summarise
 from mlbench.stats.two_level import two_level_interval
+from tests.stats.made import RESULT
 
-BASE: dict[str, Any] = {
-    "run_id": "r",
-    "algorithm": "maml",
-    "train_dataset": "mini",
-    "eval_dataset": "cub",
-    "kind": "classification",
-    "ways": 5,
-    "shots": 1,
-    "queries": 16,
-    "seed": 0,
-    "protocol": "corrected",
-    "budget": "paper",
-    "train_tasks": 60_000,
-    "validation_tasks": 600,
-    "validate_every": 2_500,
-    "test_tasks": 600,
-    "precision": "float32",
-    "statistic": "median",
-    "status": "finished",
-    "score": 0.5,
-    "score_median": 0.45,
-    "nan_episodes": 0,
-    "incomplete": None,
-    "train_fingerprint": "f-mini",
-    "eval_fingerprint": "f-cub",
-    "settings_hash": "5e77",
-    "finished": datetime(2026, 11, 23, 5),  # noqa: DTZ001
-}
 SETTINGS_SCHEMA = ["run_id", "part", "name", "value"]
 NO_SETTINGS = pl.DataFrame(schema=dict.fromkeys(SETTINGS_SCHEMA, pl.String))
 
 
 def frame(*rows: dict[str, Any]) -> pl.DataFrame:
     schema = {"incomplete": pl.String, "ways": pl.Int64, "score": pl.Float64}
-    return pl.DataFrame([BASE | row for row in rows], schema_overrides=schema)
+    return pl.DataFrame([RESULT | row for row in rows], schema_overrides=schema)
 
 
 def test_runs_that_differ_in_seed_are_pooled_to_their_median() -> None:

@@ -11,33 +11,13 @@ import pytest
 from mlbench.stats.intervals import median_interval
 from mlbench.stats.summary import summarise
 from mlbench.stats.times import summarise_times, time_ratios
+from tests.stats.made import RESULT
 
 BEGIN = datetime(2026, 11, 23, 5)  # noqa: DTZ001
-RESULT: dict[str, Any] = {
-    "algorithm": "maml",
-    "train_dataset": "mini",
+OWN: dict[str, Any] = RESULT | {
     "eval_dataset": "mini",
-    "kind": "classification",
-    "ways": 5,
-    "shots": 1,
-    "queries": 16,
-    "seed": 0,
-    "protocol": "corrected",
-    "budget": "paper",
-    "train_tasks": 60_000,
-    "validation_tasks": 600,
-    "validate_every": 2_500,
-    "test_tasks": 600,
-    "precision": "float32",
-    "statistic": "median",
-    "status": "finished",
-    "score": 0.5,
-    "score_median": 0.5,
-    "nan_episodes": 0,
-    "incomplete": None,
-    "train_fingerprint": "f-mini",
     "eval_fingerprint": "f-mini",
-    "settings_hash": "5e77",
+    "score_median": 0.5,
     "started": BEGIN,
     "finished": BEGIN,
 }
@@ -64,14 +44,14 @@ def run(name: str, algorithm: str = "maml", **told: Any) -> dict[str, Any]:
     """Return a run; ``after`` is its start in seconds."""
     after = told.pop("after", 0)
     fields = {"run_id": name, "algorithm": algorithm, "started": BEGIN + timedelta(seconds=after)}
-    return RESULT | SPENT | fields | told
+    return OWN | SPENT | fields | told
 
 
 def frames(*runs: dict[str, Any]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Return times, results on mini and cub, and no hyperparameters."""
     types = {"incomplete": pl.String, "gpu": pl.String, "ways": pl.Int64, "score": pl.Float64}
     whole = pl.DataFrame(list(runs), schema_overrides=types)
-    own = whole.select("run_id", *RESULT)
+    own = whole.select(*OWN)
     away = own.with_columns(eval_dataset=pl.lit("cub"), score=pl.lit(0.1))
     return whole.select(IN_TIMES), pl.concat([own, away]), NO_SETTINGS
 

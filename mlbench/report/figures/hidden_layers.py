@@ -112,11 +112,15 @@ def panel(part: pl.DataFrame, series: Sequence[Series], split_name: str) -> Pane
     bands = alt.Chart(inline(part.filter(pl.col("layers").is_null()).select(SHOWN), series))
     outline = stroke(series, legend=True)
     points = {**marks(series), **hover(alt.Tooltip("layers:Q", title="hidden layers"), *told())}
+    area = bands.mark_rect(opacity=0.14).encode(y=alt.Y("low:Q"), y2="high:Q", color=TINT)
+    bars = lines.mark_rule(strokeWidth=1.2)
+    bars = bars.encode(x=x, y=alt.Y("low:Q"), y2="high:Q", stroke=outline)
+    intervals = bool(part["low"].count())  # nulls alone have no extent
     return alt.layer(
-        bands.mark_rect(opacity=0.14).encode(y=alt.Y("low:Q"), y2="high:Q", color=TINT),
+        *([area] if intervals else []),
         bands.mark_rule(strokeWidth=1.6).encode(y=y, stroke=outline, strokeDash=DASH),
         bands.mark_point().encode(x=alt.value(WIDTH - 5), y=y, **points),
-        lines.mark_rule(strokeWidth=1.2).encode(x=x, y=alt.Y("low:Q"), y2="high:Q", stroke=outline),
+        *([bars] if intervals else []),
         lines.mark_line().encode(x=x, y=y, stroke=outline, strokeDash=DASH),
         lines.mark_point().encode(x=x, y=y, **points),
     ).properties(title=headed(title), width=WIDTH, height=HEIGHT)

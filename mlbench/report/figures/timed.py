@@ -6,7 +6,6 @@ import polars as pl
 
 from mlbench.report.material import Material
 from mlbench.stats.summary import SETTING
-from mlbench.stats.times import summarise_times
 
 SAME = (*SETTING, "algorithm", "train_dataset", "ways", "shots", "settings_hash")
 TIMES = ("seconds", "seconds_low", "seconds_high")
@@ -25,12 +24,8 @@ def timed_rows(material: Material, rows: pl.DataFrame) -> pl.DataFrame:
         timed_runs: ``i64``; runs that are timed.
         seconds, seconds_low, seconds_high: ``f64``; of all phases of a run together.
     """
-    episodes = material.test_episodes if material.statistic == "two-level" else None
-    times = summarise_times(
-        material.times, material.results, material.hyperparameters, material.statistic, episodes
-    )
     keys = [*SAME, "train_fingerprint"]
-    timed = times.filter(pl.col("seconds").is_not_null()).select(
+    timed = material.time_summary.filter(pl.col("seconds").is_not_null()).select(
         *keys, "machine", *TIMES, timed_runs="runs"
     )
     timed = timed.unique([*keys, "machine"], keep="first", maintain_order=True)

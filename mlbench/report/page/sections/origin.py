@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from mlbench.report.page import questions
 from mlbench.report.page.grid import Heading, grid
 from mlbench.report.page.markup import Child, Html, joined, tag
 from mlbench.report.page.study import Section, Study, plural, shown
+from mlbench.store import study_queries
 
 GIB = 2**30
 
@@ -22,7 +22,7 @@ def section(study: Study) -> Section:
 
 def data(study: Study) -> Html:
     """Return the data sets with their fingerprints, those that are incomplete in alarm."""
-    frame = study.ask(questions.DATA)
+    frame = study.ask(study_queries.DATA)
     rows: list[Sequence[Child]] = [
         [
             row["dataset"],
@@ -41,7 +41,7 @@ def data(study: Study) -> Html:
         Heading("complete", wraps=True),
     ]
     advice = "Data: equal fingerprints, equal episodes"
-    return joined([grid(sourced(study, advice, questions.DATA), headings, rows), strays(frame)])
+    return joined([grid(sourced(study, advice, study_queries.DATA), headings, rows), strays(frame)])
 
 
 def whole(incomplete: str | None) -> Html | str:
@@ -76,7 +76,7 @@ def machines(study: Study) -> Html:
             shown(row["allocator"]),
             str(row["runs"]),
         ]
-        for row in study.ask(questions.MACHINES).iter_rows(named=True)
+        for row in study.ask(study_queries.MACHINES).iter_rows(named=True)
     ]
     headings: list[Heading | str] = [
         "host",
@@ -92,24 +92,24 @@ def machines(study: Study) -> Html:
         "allocator",
         Heading("runs", right=True),
     ]
-    return grid(sourced(study, "Machines", questions.MACHINES), headings, rows)
+    return grid(sourced(study, "Machines", study_queries.MACHINES), headings, rows)
 
 
 def packages(study: Study) -> Html:
     """Return the packages that the numbers rest on."""
-    frame = study.ask(questions.PACKAGES)
+    frame = study.ask(study_queries.PACKAGES)
     rows = [[name, version, str(runs)] for name, version, runs in frame.iter_rows()]
     several = frame.group_by("name").len().filter(pl.col("len") > 1)["name"].sort().to_list()
     caption = "Packages"
     if several:
         caption += f"; not of one version: {', '.join(several)}"
     headings: list[Heading | str] = ["package", "version", Heading("runs", right=True)]
-    return grid(sourced(study, caption, questions.PACKAGES), headings, rows)
+    return grid(sourced(study, caption, study_queries.PACKAGES), headings, rows)
 
 
 def commits(study: Study) -> Html:
     """Return the commits of the code, and whether it had changes."""
-    frame = study.ask(questions.COMMITS)
+    frame = study.ask(study_queries.COMMITS)
     state = {None: "not a checkout", False: "no", True: "yes: the code is not that of the commit"}
     rows = [
         [
@@ -122,7 +122,7 @@ def commits(study: Study) -> Html:
     ]
     headings: list[Heading | str] = ["commit", "changes", "first used", Heading("runs", right=True)]
     caption = f"Code: {plural(len(frame), 'state')}"
-    return grid(sourced(study, caption, questions.COMMITS), headings, rows)
+    return grid(sourced(study, caption, study_queries.COMMITS), headings, rows)
 
 
 def sourced(study: Study, caption: str, question: str) -> Html:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlbench.report.page import questions
 from mlbench.report.page.grid import Heading, grid
 from mlbench.report.page.markup import Html, joined, tag
 from mlbench.report.page.sections.origin import sourced
 from mlbench.report.page.study import Section, Study, plural, shown
 from mlbench.report.palette import look
+from mlbench.store import study_queries
 
 HEADINGS = (
     "run",
@@ -35,7 +35,7 @@ def section(study: Study) -> Section:
     """Return the section."""
     runs = study.material.runs
     attempts: dict[str, list[dict[str, Any]]] = {}
-    for attempt in study.ask(questions.ATTEMPTS).iter_rows(named=True):
+    for attempt in study.ask(study_queries.ATTEMPTS).iter_rows(named=True):
         attempts.setdefault(attempt["run_id"], []).append(attempt)
     settings = settings_by_run(study)
     files = files_by_run(study)
@@ -47,7 +47,7 @@ def section(study: Study) -> Section:
             study.popups.button("show", files.get(name), heading="Plugin files (SHA-256)"),
         )
         rows.append(row(run, buttons, attempts.get(name, [])))
-    table = grid(sourced(study, "Runs, oldest first", questions.ATTEMPTS), HEADINGS, rows)
+    table = grid(sourced(study, "Runs, oldest first", study_queries.ATTEMPTS), HEADINGS, rows)
     label = f"{plural(len(runs), 'run')}, with command, commit, machine and settings"
     body = tag("details", tag("summary", label), table, open=len(runs) <= OPEN)
     return Section("provenance", "Provenance", body)
@@ -122,7 +122,7 @@ def listed(part: str, values: list[tuple[str, str]]) -> Html:
 def files_by_run(study: Study) -> dict[str, Html]:
     """Return the plugin files of each run with their hashes."""
     files: dict[str, list[Html]] = {}
-    for run_id, path, digest in study.ask(questions.PLUGIN_FILES).iter_rows():
+    for run_id, path, digest in study.ask(study_queries.PLUGIN_FILES).iter_rows():
         items = joined([tag("dt", path), tag("dd", tag("code", digest))])
         files.setdefault(run_id, []).append(items)
     return {run_id: tag("dl", found) for run_id, found in files.items()}

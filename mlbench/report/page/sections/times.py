@@ -15,7 +15,7 @@ from mlbench.report.palette import in_order, look
 from mlbench.report.tables.words import number
 from mlbench.stats.paired import CONDITIONS
 from mlbench.stats.summary import ROW, SAME, SETTING
-from mlbench.stats.times import summarise_times, time_ratios, with_machines
+from mlbench.stats.times import time_ratios, with_machines
 from mlbench.store import queries
 
 SECONDS = """
@@ -36,13 +36,7 @@ Runs = dict[tuple[Any, ...], list[str]]
 def section(study: Study) -> Section:
     """Return the section."""
     material = study.material
-    frame = summarise_times(
-        material.times,
-        material.results,
-        material.hyperparameters,
-        material.statistic,
-        material.test_episodes,
-    )
+    frame = material.time_summary
     if frame.is_empty():
         text = "No run that finished has timed its phases, so there is no time to tell."
         return Section("times", "Running times", tag("p", text))

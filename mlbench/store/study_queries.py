@@ -1,4 +1,7 @@
-"""What a page asks of the database besides results: data, machines, packages, commits, files."""
+"""What is asked of all runs of a study besides results: data, machines, packages, commits, files.
+
+The texts take ``$runs``, a list of names; whoever shows an answer can show its text beside.
+"""
 
 from __future__ import annotations
 
