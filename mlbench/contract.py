@@ -205,7 +205,8 @@ class Algorithm(ABC):
 
     An instance keeps no state: what training changes lies in ``meta``, which the harness
     optimises, saves, restores and hands back. Of the hyperparameters it reads those of these names,
-    where there are any: ``meta_lr``, ``meta_batch``, ``flat_batch`` and ``order``.
+    where there are any: ``meta_lr``, ``meta_batch``, ``flat_batch``, ``train_ways``,
+    ``train_queries`` and ``order``.
     """
 
     name: ClassVar[str]
@@ -263,6 +264,23 @@ class Algorithm(ABC):
     def meta_batch(self) -> int:
         """Return how many tasks make one meta-step."""
         return int(getattr(self.hyper, "meta_batch", 1))
+
+    @property
+    def train_ways(self) -> int | None:
+        """Return how many classes a training episode has, if not as many as one of the test.
+
+        No more than the data have to train on.
+        """
+        wanted: int | None = getattr(self.hyper, "train_ways", None)
+        if wanted is None or self.problem.train_classes is None:
+            return None
+        return min(wanted, self.problem.train_classes)
+
+    @property
+    def train_queries(self) -> int | None:
+        """Return how many queries a class of a training episode has, if not as in the test."""
+        queries: int | None = getattr(self.hyper, "train_queries", None)
+        return queries
 
     @property
     def flat_batch(self) -> int:

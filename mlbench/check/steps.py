@@ -27,7 +27,8 @@ def check_runs(technique: Technique) -> None:
     lessons = technique.lessons(algorithm)
     taught = algorithm.meta_step(meta, lessons)
     flat = algorithm.training == "batches"
-    outputs = technique.problem.train_classes if flat else technique.outputs
+    episodic = algorithm.train_ways or technique.outputs
+    outputs = technique.problem.train_classes if flat else episodic
     check_form("meta_step", taught.predictions, (*lessons.query.y.shape[:2], outputs or 1))
     try:
         check_step(taught, meta)

@@ -84,9 +84,13 @@ class Experiment:
     def training_stream(self, algorithm: Algorithm) -> Stream:
         """Return the stream that meta-training meets: episodes, or flat batches."""
         stream = self.stream(self.spec.train_dataset, "train")
-        if algorithm.training != "batches":
-            return stream
-        return replace(stream, ways=None, shots=0, queries=algorithm.flat_batch)
+        if algorithm.training == "batches":
+            return replace(stream, ways=None, shots=0, queries=algorithm.flat_batch)
+        return replace(
+            stream,
+            ways=algorithm.train_ways or stream.ways,
+            queries=algorithm.train_queries or stream.queries,
+        )
 
     @property
     def train_tasks(self) -> int:

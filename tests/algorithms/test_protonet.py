@@ -7,18 +7,22 @@ import pytest
 import torch
 from torch import Tensor
 
-from mlbench.contract import Batch, Problem
+from mlbench.contract import Batch, Problem, TaskBatch
 from mlbench.embedding import EmbeddingBased
 from mlbench.engines import Loop
 from mlbench.learners import MLP
 from mlbench.registry import load_algorithm
+from mlbench.run.device import Execution
+from mlbench.run.setup import Request, prepare
 
 WAYS = 4
+CPU = Execution(device="cpu", threads=1, engine="loop")
 
 
-def protonet() -> EmbeddingBased:
+def protonet(train_classes: int | None = None, **hyper: int) -> EmbeddingBased:
     algorithm = load_algorithm("protonet")
-    built = algorithm(algorithm.Hyper(), Problem("classification", MLP(1, WAYS)), Loop())
+    problem = Problem("classification", MLP(1, WAYS), train_classes=train_classes)
+    built = algorithm(algorithm.Hyper(**hyper), problem, Loop())
     assert isinstance(built, EmbeddingBased)
     return built
 
@@ -60,3 +64,31 @@ def test_moving_the_embedding_changes_nothing() -> None:
     torch.testing.assert_close(
         protonet().read_out({}, moved, query @ q + 1.5), protonet().read_out({}, support, query)
     )
+
+
+def test_a_training_task_may_have_more_classes_than_one_of_the_test() -> None:
+    ways, technique = 9, protonet(train_classes=30, train_ways=9)
+    draw = torch.Generator().manual_seed(3)
+    meta = {k: v.double() for k, v in technique.initialise(draw).items()}
+    labels = torch.arange(ways)
+    x = torch.randn(2, ways, 1, generator=draw, dtype=torch.float64)
+    tasks = TaskBatch(Batch(x[:1], labels[None]), Batch(x[1:], labels[None]))
+    shown, asked = technique.problem.embed(meta["body"], x[0], x[1])
+    logits = -torch.cdist(asked, shown).square()
+    taught = technique.meta_step(meta, tasks)
+    torch.testing.assert_close(taught.predictions[0], logits, rtol=1e-9, atol=1e-12)
+    assert any(float(gradient.abs().max()) > 0 for gradient in taught.gradients.values())
+
+
+def test_training_tasks_have_the_papers_ways_or_all_classes_that_there_are() -> None:
+    for shots, known, expected in ((1, 64, (60, 5)), (5, 64, (20, 15)), (1, 30, (30, 5))):
+        request = Request(
+            algorithm="protonet",
+            train="shapes",
+            shots=shots,
+            settings={"shapes.train_classes": str(known)},
+        )
+        experiment = prepare(request)
+        stream = experiment.training_stream(experiment.algorithm(CPU))
+        assert (stream.ways, stream.queries, stream.shots) == (*expected, shots)
+        assert experiment.stream("shapes", "test").ways == 5
