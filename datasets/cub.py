@@ -1,16 +1,23 @@
 """CUB-200-2011: 11 788 photographs of 200 species of birds.
 
-Source: Wah et al., 2011, https://www.vision.caltech.edu/datasets/cub_200_2011/; split of Chen et
-al., 2019, https://arxiv.org/abs/1904.04232. A class is named as its official folder.
+Source: Wah et al., 2011, https://www.vision.caltech.edu/datasets/cub_200_2011/. Splits: Chen et
+al., 2019, https://arxiv.org/abs/1904.04232; FEAT: Ye et al., 2020,
+https://arxiv.org/abs/1812.03664; Meta-Dataset: Triantafillou et al., 2020,
+https://arxiv.org/abs/1903.03096, whose split learn2learn has too. TURTLE's authors took 140, 30 and
+30 classes in the order in which a file system listed them, which nobody knows. A class is named as
+its official folder.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from dataclasses import dataclass
+from hashlib import sha256
 
-from mlbench.contract import Split
+from mlbench.contract import Hyper, Split, hp
 from mlbench.images import PackedImages
-from mlbench.images.layouts import CLASS_FOLDERS, OFFICIAL_CUB
+from mlbench.images.fetch.download import Download
+from mlbench.images.layouts import CLASS_FOLDERS, OFFICIAL_CUB, SPLIT_TREES
+from mlbench.images.packed import ClassSplit
 
 SPECIES = """
     Black_footed_Albatross Laysan_Albatross Sooty_Albatross Groove_billed_Ani Crested_Auklet
@@ -56,27 +63,97 @@ SPECIES = """
 """
 
 
-def chen_split(index: int) -> Split:
-    """Return the split of class ``index`` (from 0) in the order of all 200 official names."""
-    if index % 2 == 0:
-        return "train"
-    return "validation" if index % 4 == 1 else "test"
+CLASSES = [f"{number:03}.{species}" for number, species in enumerate(SPECIES.split(), start=1)]
+
+FEAT_TRAIN = """
+    3 5 6 8 9 11 13 15 17 19 20 23 25 27 28 31 34 38 41 44 45 46 47 52 55 56 57 60 61 62 63 64 67
+    72 74 75 76 81 84 87 90 91 93 94 97 98 99 102 107 108 109 110 112 113 114 119 123 124 125 126
+    127 130 131 132 135 137 138 139 140 142 144 145 146 147 150 151 153 154 155 160 161 164 169 171
+    176 178 179 180 181 182 183 184 185 186 188 190 195 196 197 198
+"""
+FEAT_VALIDATION = """
+    1 2 4 7 12 14 16 21 24 36 42 43 49 50 51 53 58 65 66 69 70 77 79 85 86 92 95 96 101 103 105 106
+    111 117 120 121 122 136 156 157 159 162 163 165 168 172 187 192 199 200
+"""
+META_VALIDATION = """
+    44 51 52 55 57 61 64 66 68 72 76 80 84 96 113 121 127 136 140 145 150 155 159 162 172 176 178
+    198 199 200
+"""
+META_TEST = """
+    8 9 15 20 28 30 35 39 45 46 82 85 94 101 103 112 118 122 128 133 134 137 147 148 163 168 169 170
+    193 194
+"""
+
+
+def by_number(train: set[int], validation: set[int]) -> dict[str, Split]:
+    """Return the split of each class, from the numbers of those to train and to validate on."""
+
+    def split_of(number: int) -> Split:
+        return "train" if number in train else "validation" if number in validation else "test"
+
+    return {name: split_of(number) for number, name in enumerate(CLASSES, start=1)}
+
+
+def numbers(text: str) -> set[int]:
+    """Return the numbers of a list."""
+    return set(map(int, text.split()))
+
+
+def shuffled() -> list[int]:
+    """Return the numbers of all classes in the order of the hashes of their names."""
+    order = sorted(CLASSES, key=lambda name: sha256(name.encode()).digest())
+    return [CLASSES.index(name) + 1 for name in order]
+
+
+ALL = set(range(1, 201))
+META = by_number(ALL - numbers(META_VALIDATION) - numbers(META_TEST), numbers(META_VALIDATION))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CubOptions(Hyper):
+    """Which species are for what; every published split is another, and so are its results."""
+
+    split: str = hp(
+        "chen",
+        "whose split; released: as many classes as the authors' code takes, not the same ones",
+        one_of=("chen", "feat", "learn2learn", "meta_dataset", "released"),
+        when={"released": "released"},
+    )
 
 
 class Cub(PackedImages):
-    """100 species to train on (Chen's base), 50 to validate, 50 to test (novel)."""
+    """200 species: 100 to train on, 50 to validate and 50 to test, as Chen et al. chose them."""
 
     name = "cub"
     source = "Wah et al., 2011, https://www.vision.caltech.edu/datasets/cub_200_2011/"
+    Options = CubOptions
     licence = "for non-commercial research and education"
-    obtain = (
-        "CUB_200_2011.tgz (1.1 GB) from https://data.caltech.edu/records/65de6-vp158 and extract it"
+    obtain = "CUB_200_2011.tgz (1.1 GB) from https://data.caltech.edu/records/65de6-vp158"
+    layouts = (OFFICIAL_CUB, CLASS_FOLDERS, SPLIT_TREES)
+    downloads = (
+        Download(
+            url="https://data.caltech.edu/records/65de6-vp158/files/CUB_200_2011.tgz",
+            md5="97eceeb196236b17998738112f37df78",
+            bytes=1_150_585_339,
+        ),
     )
-    layouts = (OFFICIAL_CUB, CLASS_FOLDERS)
-    split_rule = "Chen et al., 2019"
-    classes: ClassVar[dict[str, Split]] = {
-        f"{index + 1:03}.{species}": chen_split(index)
-        for index, species in enumerate(SPECIES.split())
-    }
+    class_splits = (
+        ClassSplit(
+            "chen",
+            "Chen et al., 2019",
+            # In their order, every second class is base; the others are val and novel in turn.
+            by_number(set(range(1, 201, 2)), set(range(2, 201, 4))),
+        ),
+        ClassSplit(
+            "feat", "Ye et al., 2020", by_number(numbers(FEAT_TRAIN), numbers(FEAT_VALIDATION))
+        ),
+        ClassSplit("learn2learn", "learn2learn, as Triantafillou et al., 2020", META),
+        ClassSplit("meta_dataset", "Triantafillou et al., 2020", META),
+        ClassSplit(
+            "released",
+            "140/30/30, as in the authors' code, in the order of hashed names",
+            by_number(set(shuffled()[:140]), set(shuffled()[140:170])),
+        ),
+    )
     images = 11_788
     originals_vary = True

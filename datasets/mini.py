@@ -6,11 +6,10 @@ Larochelle, 2017, https://openreview.net/forum?id=rJY0-Kcll. A class is a WordNe
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from mlbench.contract import Split
 from mlbench.images import PackedImages
-from mlbench.images.layouts import CSV, SPLIT_TREES
+from mlbench.images.layouts import CACHE_PICKLES, CATEGORY_PICKLES, CSV, ILSVRC, SPLIT_TREES
+from mlbench.images.packed import ClassSplit
 
 CLASSES: dict[Split, str] = {
     "train": """
@@ -43,13 +42,16 @@ class Mini(PackedImages):
     licence = "the terms of ImageNet: for non-commercial research and education"
     obtain = (
         "miniImageNet with the classes of Ravi and Larochelle (Vinyals' selection is another), as"
-        " images/ with train.csv, val.csv and test.csv or as train/, val/ and test/ with a folder"
-        " per class; it is cut from ILSVRC2012, https://image-net.org/download"
+        " images with train.csv, val.csv and test.csv, as class folders, or pickled, or ILSVRC2012"
+        " from https://image-net.org/download, with those CSV files"
     )
-    layouts = (CSV, SPLIT_TREES)
-    split_rule = "Ravi and Larochelle, 2017"
-    classes: ClassVar[dict[str, Split]] = {
-        name: split for split, names in CLASSES.items() for name in names.split()
-    }
+    layouts = (CSV, ILSVRC, SPLIT_TREES, CACHE_PICKLES, CATEGORY_PICKLES)
+    class_splits = (
+        ClassSplit(
+            "ravi",
+            "Ravi and Larochelle, 2017",
+            {name: split for split, names in CLASSES.items() for name in names.split()},
+        ),
+    )
     images = 60_000
     images_per_class = 600

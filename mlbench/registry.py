@@ -1,8 +1,8 @@
 """Finding plugins without importing them, and loading the one that is asked for.
 
-A plugin is a file in a plugin folder (:mod:`mlbench.plugins`) or an entry point of the group
-``mlbench.algorithms`` or ``mlbench.datasets``. A broken one is an error for who asks for it and
-for nobody else.
+A plugin is a file in a plugin folder (:mod:`mlbench.plugins`), an entry point of the group
+``mlbench.algorithms`` or ``mlbench.datasets``, or a user's own images, packed under a name. A
+broken one is an error for who asks for it and for nobody else.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
-from mlbench.errors import MisuseError, MlbenchError, PluginError
+from mlbench.errors import DataError, MisuseError, MlbenchError, PluginError
 from mlbench.plugins import KINDS, ROOTS_VARIABLE, Kind, idle_roots, plugin_folders
 
 if TYPE_CHECKING:
@@ -61,12 +61,14 @@ class Plugin:
         kind: What it is a plugin of.
         files: Usually one; two of one name are a fault.
         entry_points: Likewise.
+        pack: The folder of a user's own packed images.
     """
 
     name: str
     kind: Kind
     files: tuple[Path, ...] = ()
     entry_points: tuple[EntryPoint, ...] = ()
+    pack: Path | None = None
 
     @property
     def module(self) -> str:
@@ -76,7 +78,8 @@ class Plugin:
     @property
     def places(self) -> tuple[str, ...]:
         """Return where it lies, in words: paths, and entry points as ``package.module:Class``."""
-        return (*map(str, self.files), *(f"entry point {e.value}" for e in self.entry_points))
+        files = (*self.files, *([self.pack] if self.pack else []))
+        return (*map(str, files), *(f"entry point {e.value}" for e in self.entry_points))
 
     @property
     def summary(self) -> str:
@@ -93,7 +96,7 @@ class Plugin:
         if len(self.places) > 1:
             return "", f"{' and '.join(self.places)} have one name; rename or remove one"
         if not self.files:
-            return "", None
+            return "Images of the user's own." if self.pack else "", None
         if not self.name.isidentifier():
             return "", "its name is no Python identifier; rename it"
         try:
@@ -118,10 +121,21 @@ def find_plugins(kind: Kind) -> dict[str, Plugin]:
     points: dict[str, list[EntryPoint]] = defaultdict(list)
     for point in entry_points(group=f"mlbench.{kind}"):
         points[point.name].append(point)
+    packs = _own_packs() if kind == "datasets" else {}
     return {
-        name: Plugin(name, kind, _distinct(files[name]), tuple(points[name]))
-        for name in sorted({*files, *points})
+        name: Plugin(name, kind, _distinct(files[name]), tuple(points[name]), packs.get(name))
+        for name in sorted({*files, *points, *packs})
     }
+
+
+def _own_packs() -> dict[str, Path]:
+    """Return the folders of users' own packed images, by name."""
+    from mlbench.images.home import own_names, pack_folder
+
+    try:
+        return {name: pack_folder(name) for name in own_names()}
+    except DataError:
+        return {}  # 'mlbench doctor' and 'mlbench data list' say what the data home lacks
 
 
 def find_plugin(kind: Kind, name: str) -> Plugin:
@@ -180,7 +194,7 @@ def load_plugin(plugin: Plugin) -> type[Algorithm] | type[Dataset]:
         raise _unusable(plugin, plugin.fault)
     try:
         # A plugin is anybody's code: it may raise anything, or exit.
-        found = _import_file(plugin) if plugin.files else plugin.entry_points[0].load()
+        found = _load(plugin)
     except (Exception, SystemExit) as err:
         file = plugin.files[0] if plugin.files else None
         raise _unusable(plugin, _reason(err, file)) from err
@@ -189,14 +203,33 @@ def load_plugin(plugin: Plugin) -> type[Algorithm] | type[Dataset]:
     return cast("type[Algorithm] | type[Dataset]", cls)
 
 
+def _load(plugin: Plugin) -> Any:
+    """Return a plugin's module or its class."""
+    if plugin.files:
+        return _import_file(plugin)
+    if plugin.pack is not None:
+        from mlbench.images.own import load_own
+
+        return load_own(plugin.name)
+    return plugin.entry_points[0].load()
+
+
 def plugin_file(cls: type) -> Path:
     """Return the file that defines a class."""
     return Path(inspect.getfile(cls)).resolve()
 
 
 def plugin_hashes(cls: type) -> dict[str, str]:
-    """Return the SHA-256 of a plugin's file and of the plugin files it inherits from, by path."""
-    lineage = [c for c in cls.__mro__ if c is cls or c.__module__.startswith("mlbench.plugins.")]
+    """Return the SHA-256 of a plugin's file and of the plugin files it inherits from, by path.
+
+    A user's own images have none: their fingerprint says all.
+    """
+    plugged, ours = "mlbench.plugins.", "mlbench."
+    lineage = [
+        c
+        for c in cls.__mro__
+        if c.__module__.startswith(plugged) or (c is cls and not c.__module__.startswith(ours))
+    ]
     files = dict.fromkeys(map(plugin_file, lineage))
     return {str(file): sha256(file.read_bytes()).hexdigest() for file in files}
 
@@ -267,7 +300,9 @@ def _base(kind: Kind) -> type:
 
 
 def _unusable(plugin: Plugin, reason: str) -> PluginError:
-    return PluginError(f"plugin {plugin.places[0]} cannot be used: {reason}; {REMEDY}")
+    again = f"pack it again, or remove it: mlbench data remove {plugin.name}"
+    remedy = again if plugin.pack and not plugin.files else REMEDY
+    return PluginError(f"plugin {plugin.places[0]} cannot be used: {reason}; {remedy}")
 
 
 def _reason(err: BaseException, file: Path | None = None) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import settings
 
+# Cases are made of the plugins that are found; a user's own packed images are not among them.
+os.environ["MLBENCH_DATA"] = str(Path(__file__).with_name("no-data-here"))
 settings.register_profile("unhurried", deadline=None)  # shared machines pause at times
 settings.load_profile("unhurried")
 
@@ -21,3 +24,12 @@ def one_thread() -> None:
 def own_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLBENCH_DATA", str(tmp_path / "data-home"))
     monkeypatch.delenv("MLBENCH_PLUGINS", raising=False)
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """Return the folder of real images, or skip."""
+    folder = os.environ.get("MLBENCH_TEST_DATA")
+    if not folder:
+        pytest.skip("MLBENCH_TEST_DATA names no folder of real images")
+    return Path(folder)

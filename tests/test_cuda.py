@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import pytest
 import torch
 
-from mlbench.contract import Batch, Parameters, Problem, Randomness, TaskBatch
+from mlbench.contract import Batch, Parameters, Problem, Randomness, Stream, TaskBatch
 from mlbench.engines import Loop
+from mlbench.images import ImageDataset
 from mlbench.learners import Conv4, Conv4Options
-from mlbench.registry import find_plugins, load_algorithm
+from mlbench.registry import find_plugins, load_algorithm, load_dataset
 from mlbench.run.device import choose_execution
 from mlbench.run.loop import Run
 from mlbench.run.setup import Request, prepare
@@ -65,6 +67,24 @@ def test_a_gpu_computes_what_the_plain_loop_does_on_a_cpu(name: str) -> None:
         assert float((learnt.gradients[key].cpu() - value).abs().max()) < 1e-7 * scale
     for key, value in taught.averages.items():
         torch.testing.assert_close(learnt.averages[key].cpu(), value)
+
+
+def test_episodes_gathered_on_a_gpu_are_those_of_the_cpu() -> None:
+    data = cast("ImageDataset", load_dataset("shapes")())
+    stream = Stream(fingerprint=data.fingerprint, split="train", ways=5, shots=2, queries=3, seed=0)
+    for split in (data.split("train"), data.split("train").turned()):
+        data.splits["train"] = split
+        expected = data.draw(stream, 0, 4, device=torch.device("cpu"), dtype=torch.float32)
+        found = data.draw(stream, 0, 4, device=GPU, dtype=torch.float32)
+        pairs = zip(
+            (*found.support, *found.query), (*expected.support, *expected.query), strict=True
+        )
+        for one, other in pairs:
+            assert one.device.type == "cuda"
+            assert torch.equal(one.cpu(), other)
+    (pixels,) = data.resident.values()
+    assert pixels.device.type == "cuda"
+    assert pixels.shape == data.split("train").images.shape
 
 
 @pytest.mark.parametrize("name", TECHNIQUES)

@@ -23,7 +23,7 @@ CHECKOUT = pytest.mark.skipif(
 )
 PLUGINS_MAY_IMPORT = {
     *sys.stdlib_module_names,
-    *("numpy", "torch"),
+    *("numpy", "torch", "torchvision"),
     *("mlbench.contract", "mlbench.episodes", "mlbench.errors", "mlbench.hyper"),
     *("mlbench.embedding", "mlbench.engines", "mlbench.images", "mlbench.inner"),
     *("mlbench.learners", "mlbench.normalise", "mlbench.transfer"),

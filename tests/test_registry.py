@@ -11,9 +11,14 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from mlbench import registry
 from mlbench.errors import MisuseError, PluginError
+from mlbench.images.home import pack_folder
+from mlbench.images.own import find_own
+from mlbench.images.packing import add
+from mlbench.images.splitting import parse_split
 from mlbench.plugins import plugin_folders
 from mlbench.registry import (
     KINDS,
@@ -282,3 +287,77 @@ def test_entry_points_are_plugins(here: Path, monkeypatch: pytest.MonkeyPatch) -
     drop(here / "algorithms", "theirs", MINE)
     with pytest.raises(PluginError, match=r"theirs\.py and entry point outsider:Mine"):
         load_algorithm("theirs")
+
+
+@pytest.fixture
+def pets(tmp_path: Path) -> Path:
+    """Return the folder of a user's own packed images, called ``pets``."""
+    for name in ("cat", "dog", "emu"):
+        (tmp_path / "originals" / name).mkdir(parents=True)
+        Image.new("RGB", (8, 8), (len(name), ord(name[0]), 0)).save(
+            tmp_path / "originals" / name / "1.png"
+        )
+    split = parse_split(["train=1,val=1,test=1"])
+    add(*find_own("pets", [tmp_path / "originals"], split, None))
+    return pack_folder("pets")
+
+
+def test_own_images_are_a_plugin(pets: Path) -> None:
+    plugin = find_plugins("datasets")["pets"]
+    assert (plugin.places, plugin.fault, plugin.files) == ((str(pets),), None, ())
+    assert plugin.summary == "Images of the user's own."
+    assert "pets" not in find_plugins("algorithms")
+    cls = load_dataset("pets")
+    assert (cls.name, cls.kind) == ("pets", "classification")
+    assert plugin_hashes(cls) == {}  # its fingerprint says what it is; there is no code of its own
+
+
+def test_own_images_and_a_plugin_of_one_name_are_refused_naming_both(
+    here: Path, pets: Path
+) -> None:
+    file = drop(here / "datasets", "pets", "raise SystemExit('imported')")
+    with pytest.raises(PluginError) as caught:
+        load_dataset("pets")
+    message = str(caught.value)
+    assert message.startswith("dataset 'pets' is ambiguous: ")
+    assert f"{file} and {pets} have one name; rename or remove one" in message
+    assert load_dataset("sine").name == "sine"
+    file.unlink()
+    assert load_dataset("pets").name == "pets"
+
+
+def test_own_images_and_an_entry_point_of_one_name_are_refused_naming_both(
+    pets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point = EntryPoint("pets", "outsider:Pets", "mlbench.datasets")
+    points = {"mlbench.datasets": [point]}
+    monkeypatch.setattr(registry, "entry_points", lambda group: points.get(group, []))
+    with pytest.raises(PluginError, match=rf"{pets} and entry point outsider:Pets have one name"):
+        load_dataset("pets")
+
+
+def test_a_damaged_pack_of_own_images_is_the_fault_of_no_other(pets: Path) -> None:
+    manifest = pets / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"count": 1', '"count": 2'))
+    with pytest.raises(PluginError, match=r"pets cannot be used: .*manifest\.json was changed aft"):
+        load_dataset("pets")
+    manifest.write_text("{")
+    with pytest.raises(MisuseError, match="there is no dataset 'pets'"):
+        load_dataset("pets")
+    assert load_dataset("sine").name == "sine"
+
+
+def test_finding_own_images_imports_no_torch(pets: Path, here: Path) -> None:
+    code = (
+        "import sys; from mlbench.registry import find_plugins;"
+        "print('pets' in find_plugins('datasets'), 'torch' in sys.modules)"
+    )
+    assert run_python(code, here) == "True False"
+
+
+def test_a_data_home_that_cannot_be_read_hides_no_plugins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("MLBENCH_DATA", str(tmp_path / "file"))
+    assert load_dataset("sine").name == "sine"

@@ -7,6 +7,8 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+import numpy as np
+
 from mlbench.check import drawing
 from mlbench.check.description import check_refusals, check_words
 from mlbench.check.drawing import Data, same
@@ -32,7 +34,7 @@ def check_options(data: Data) -> None:
 
 def check_opens(data: Data) -> None:
     """Open it, and draw from every split."""
-    for split in SPLITS:
+    for split in data.splits:
         data.draw(data.stream(split), 0, 1)
 
 
@@ -50,8 +52,8 @@ def check_splits(data: Data) -> None:
         ):
             if names.setdefault(name, split) != split:
                 raise BreachError(f"class {name} is in both {names[name]} and {split}")
-            for image in found.images[first : first + min(size, SEEN)]:
-                digest = sha256(image.tobytes()).hexdigest()
+            for image in found.gather(np.arange(first, first + min(size, SEEN))):
+                digest = sha256(image.numpy().tobytes()).hexdigest()
                 if pixels.setdefault(digest, split) != split:
                     raise BreachError(
                         f"an image of class {name} ({split}) is in {pixels[digest]} too"

@@ -11,6 +11,7 @@ from torch import Tensor
 from mlbench.check.finding import BreachError, NotDueError
 from mlbench.contract import SPLITS, Dataset, Hyper, Split, Stream, TaskBatch
 from mlbench.errors import DataError, MisuseError
+from mlbench.images import ImageDataset
 
 TASKS = 6
 
@@ -44,9 +45,17 @@ class Data:
         """Return whether episodes have classes."""
         return self.cls.kind == "classification"
 
-    def stream(self, split: Split = "train", dataset: Dataset | None = None) -> Stream:
-        """Return small episodes: 3 ways at most, 2 shots, 4 queries."""
-        dataset = dataset or self.opened
+    @cached_property
+    def splits(self) -> tuple[Split, ...]:
+        """Return the splits that must give episodes: images may be there to be tested on alone."""
+        dataset = self.opened
+        if isinstance(dataset, ImageDataset) and not dataset.split("train").count:
+            return ("test",)
+        return SPLITS
+
+    def stream(self, split: Split | None = None, dataset: Dataset | None = None) -> Stream:
+        """Return small episodes: 3 ways at most, 2 shots, 4 queries; of the first split, if any."""
+        dataset, split = dataset or self.opened, split or self.splits[0]
         stream = Stream(
             fingerprint=dataset.fingerprint,
             split=split,
@@ -74,7 +83,7 @@ class Data:
 
 def check_form(data: Data) -> None:
     """Look at shapes, types, ranges and labels."""
-    for split in SPLITS:
+    for split in data.splits:
         stream = data.stream(split)
         tasks = data.draw(stream)
         for what, part, each in (
@@ -138,7 +147,7 @@ def same(one: TaskBatch, other: TaskBatch) -> bool:
 
 def check_disjoint(data: Data) -> None:
     """Look for queries that are support examples too."""
-    for split in SPLITS:
+    for split in data.splits:
         tasks = data.draw(data.stream(split))
         for index in range(TASKS):
             task = tasks.task(index)
@@ -168,10 +177,10 @@ def check_shuffled(data: Data) -> None:
 def check_flat(data: Data) -> None:
     """Draw flat batches, as pre-training does; or see them refused."""
     dataset, size = data.opened, 16
-    stream = replace(data.stream(), ways=None, shots=0, queries=size)
     classes = dataset.train_classes
-    if classes is None:
+    if not classes:
         raise NotDueError("it has no classes to pre-train on")
+    stream = replace(data.stream(), ways=None, shots=0, queries=size)
     dataset.check(stream)
     tasks = data.draw(stream)
     shape = dataset.input_shape

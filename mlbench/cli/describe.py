@@ -26,7 +26,10 @@ from mlbench.registry import (
 if TYPE_CHECKING:
     from mlbench.contract import Algorithm, Dataset
 
-LABELS = ("paper", "solves", "source", "kind", "queries", "files", "data")
+LABELS = (
+    *("paper", "solves", "source", "licence", "splits", "layouts", "kind", "queries"),
+    *("files", "data"),
+)
 SETTINGS = ("learner", "protocol")
 """What may be described besides plugins: whose settings ``--set`` takes as ``learner.NAME``."""
 
@@ -110,12 +113,26 @@ def describe_dataset(cls: type[Dataset]) -> dict[str, Any]:
         "what": "dataset",
         "documentation": documentation(cls),
         "source": cls.source,
+        **packing(cls),
         "kind": cls.kind,
         "queries": cls.default_queries,
         "files": list(plugin_hashes(cls)),
         "data": data_state(cls),
         "set_by": f"{cls.name}.NAME=VALUE",
         "hyperparameters": hyperparameters(cls.Options),
+    }
+
+
+def packing(cls: type[Dataset]) -> dict[str, Any]:
+    """Return what there is to know before ``mlbench data add``; nothing of data not packed."""
+    from mlbench.images import PackedImages
+
+    if not issubclass(cls, PackedImages):
+        return {}
+    return {
+        "licence": cls.licence,
+        "splits": [f"{split.name} ({split.rule})" for split in cls.class_splits],
+        "layouts": [layout.name for layout in cls.layouts],
     }
 
 
@@ -144,7 +161,7 @@ def describe_settings(name: str) -> list[dict[str, Any]]:
 
 def documentation(cls: type) -> str:
     """Return the docstring of a plugin's file, else that of its class."""
-    module = inspect.getmodule(cls)
+    module = inspect.getmodule(cls) if cls.__qualname__ == cls.__name__ else None
     return inspect.cleandoc((module and module.__doc__) or cls.__doc__ or "")
 
 

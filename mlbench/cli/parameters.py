@@ -80,6 +80,31 @@ class Seeds(click.ParamType[tuple[int, ...]]):
             self.fail(f"{error}.", param, ctx)
 
 
+class PerClass(click.ParamType[int]):
+    """How many examples each class has: one number, for classes of an episode have as many."""
+
+    name = "integer"
+
+    def convert(
+        self,
+        value: str | int,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> int:
+        """Return the number."""
+        text = str(value).strip()
+        if any(mark in text for mark in ",/; "):
+            self.fail(
+                f"{text!r} would give classes different numbers, and every class of an episode has"
+                " as many; give one number.",
+                param,
+                ctx,
+            )
+        if not text.isdecimal() or int(text) < 1:
+            self.fail(f"{text!r} is no whole number of 1 or more.", param, ctx)
+        return int(text)
+
+
 def database_option(function: F) -> F:
     """Add ``--db``, which a command takes as ``database: Path``."""
     option = click.option(

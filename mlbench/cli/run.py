@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from mlbench.cli.outcome import report
-from mlbench.cli.parameters import PluginName, Seeds, Setting, database_option
+from mlbench.cli.parameters import PerClass, PluginName, Seeds, Setting, database_option
 
 COUNT = click.IntRange(min=1)
 SEED = click.IntRange(min=0)
@@ -29,9 +29,11 @@ SEED = click.IntRange(min=0)
 )
 @click.option("--ways", type=click.IntRange(min=2), help="Classes per episode.  [default: 5]")
 @click.option(
-    "--shots", type=COUNT, default=5, show_default=True, help="Support examples per class."
+    "--shots", type=PerClass(), default=5, show_default=True, help="Support examples per class."
 )
-@click.option("--queries", type=COUNT, help="Query examples per class.  [default: 16; sine: 50]")
+@click.option(
+    "--queries", type=PerClass(), help="Query examples per class.  [default: 16; sine: 50]"
+)
 @click.option("--seed", type=SEED, help="Seed of the run.  [default: 0]")
 @click.option("--seeds", type=Seeds(), help="Several seeds, one run each: 0-4 or 0,2,7.")
 @click.option(
@@ -109,6 +111,7 @@ def command(
     if seed is not None and seeds is not None:
         raise click.UsageError("--seed and --seeds exclude each other; give one of them")
     from mlbench.cli.progress import observer, tell
+    from mlbench.images.overlaps.report import run_warnings
     from mlbench.run.device import choose_execution
     from mlbench.run.setup import Request, prepare
     from mlbench.session.launch import launch
@@ -123,6 +126,8 @@ def command(
     )
     experiment = prepare(asked)
     execution = choose_execution(experiment.spec.kind, device, threads, engine)
+    for line in run_warnings(experiment.datasets, train):
+        tell(line)
     for one in seeds or (seed or 0,):
         launched = launch(
             experiment.with_seed(one), execution, paths, observer(), tell, again=again

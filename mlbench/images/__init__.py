@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mlbench.images.dataset import ImageDataset, ImageSplit
+    from mlbench.images.dataset import ImageDataset
     from mlbench.images.packed import PackedImages
+    from mlbench.images.split import ImageSplit
 
 __all__ = ["ImageDataset", "ImageSplit", "PackedImages"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, NamedTuple
 
@@ -11,76 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torchvision.transforms.v2 import functional as transforms
 
 from mlbench.contract import Batch, Dataset, ProblemKind, Split, Stream, TaskBatch
 from mlbench.episodes import block_uniforms, choose, choose_again
 from mlbench.errors import MisuseError
-
-GREY = (0.299, 0.587, 0.114)  # luma of ITU-R 601, as Pillow's "L"
-
-
-@dataclass(frozen=True, eq=False)
-class ImageSplit:
-    """The images of one split, class after class.
-
-    Args:
-        images: uint8, ``(images, height, width, channels)``; may be memory-mapped.
-        class_names: One a class, in the order of their images.
-        class_sizes: Images of each class.
-    """
-
-    images: NDArray[np.uint8]
-    class_names: tuple[str, ...]
-    class_sizes: tuple[int, ...]
-
-    @property
-    def input_shape(self) -> tuple[int, int, int]:
-        """Return ``(channels, height, width)``, as a learner sees an image."""
-        _, height, width, channels = self.images.shape
-        return channels, height, width
-
-    @cached_property
-    def sizes(self) -> NDArray[np.int64]:
-        """Return the images of each class, ``(classes,)``."""
-        return np.array(self.class_sizes, dtype=np.int64)
-
-    @cached_property
-    def starts(self) -> NDArray[np.int64]:
-        """Return where each class begins, ``(classes,)``."""
-        return np.cumsum(self.sizes) - self.sizes
-
-    def as_shape(self, shape: tuple[int, ...]) -> ImageSplit:
-        """Return these images at ``(channels, height, width)``: antialiased bicubic, then colour.
-
-        Grey from colour is the luma of ITU-R 601; colour from grey repeats it.
-        """
-        channels, height, width = shape
-        if shape == self.input_shape:
-            return self
-        pixels = torch.empty((len(self.images), channels, height, width), dtype=torch.uint8)
-        for start in range(0, len(pixels), 256):
-            chunk = torch.from_numpy(self.images[start : start + 256].copy()).permute(0, 3, 1, 2)
-            if self.input_shape[1:] != (height, width):
-                chunk = transforms.resize(
-                    chunk,
-                    [height, width],
-                    interpolation=transforms.InterpolationMode.BICUBIC,
-                    antialias=True,
-                )
-            pixels[start : start + 256] = recolour(chunk, channels)
-        images = pixels.permute(0, 2, 3, 1).contiguous().numpy()
-        return ImageSplit(images, self.class_names, self.class_sizes)
-
-
-def recolour(pixels: Tensor, channels: int) -> Tensor:
-    """Return ``(n, c, height, width)`` uint8 pixels with 1 or 3 channels."""
-    if pixels.shape[1] == channels:
-        return pixels
-    if channels == 3:
-        return pixels.expand(-1, 3, -1, -1)
-    weights = torch.tensor(GREY)[:, None, None]
-    return (pixels * weights).sum(1, keepdim=True).round().to(torch.uint8)
+from mlbench.images.split import ImageSplit
 
 
 class ImageDataset(Dataset):
@@ -128,20 +62,25 @@ class ImageDataset(Dataset):
         A flat batch may be no larger than the split.
         """
         split = self.split(stream.split)
+        classes = len(split.class_sizes)
+        if not classes:
+            raise MisuseError(
+                f"{self.name} has no {stream.split} classes; {self.remedy_of(stream.split)}"
+            )
         if stream.flat:
-            if stream.queries > sum(split.class_sizes):
+            if stream.queries > split.count and not stream.replacement:
                 raise MisuseError(
-                    f"{self.name} has {sum(split.class_sizes)} {stream.split} images, not"
+                    f"{self.name} has {split.count} {stream.split} images, not"
                     f" {stream.queries}; lower --set flat_batch"
                 )
             return
         ways = stream.ways or 0
-        if ways > len(split.class_sizes):
+        if ways > classes:
             raise MisuseError(
-                f"{self.name} has {len(split.class_sizes)} {stream.split} classes, not {ways};"
-                f" lower --ways to {len(split.class_sizes)} or less"
+                f"{self.name} has {classes} {stream.split} classes, not {ways};"
+                f" lower --ways to {classes} or less"
             )
-        needed = stream.shots + stream.queries
+        needed = 1 if stream.replacement else stream.shots + stream.queries
         smallest = min(split.class_sizes)
         if needed > smallest:
             name = split.class_names[split.class_sizes.index(smallest)]
@@ -150,6 +89,35 @@ class ImageDataset(Dataset):
                 f" but {stream.split} class {name} of {self.name} has {smallest};"
                 f" lower --shots or --queries"
             )
+
+    def remedy_of(self, split: Split) -> str:
+        """Return what to do where a split is empty."""
+        if split == "test":
+            return "choose another data set to test on"
+        if self.train_classes:
+            return "a run that trains on it needs some: give it classes to validate on"
+        return "it is there to be tested on: name it with --eval, and train on another"
+
+    @cached_property
+    def resident(self) -> dict[tuple[int, torch.device], Tensor]:
+        """Return the arrays of pixels that were moved to a device, whole, by their identity."""
+        return {}
+
+    def pixels_on(self, device: torch.device, split: ImageSplit) -> Tensor:
+        """Return a split's array of pixels where a batch is to be gathered.
+
+        On a CPU that is the array itself, memory-mapped where it is. Another device gets it whole
+        and once, so that a batch is one gather there; where half of its free memory would not do,
+        batches are gathered on the CPU.
+        """
+        images = torch.from_numpy(split.images)
+        if device.type == "cpu":
+            return images
+        key = id(split.images), device
+        if key not in self.resident:
+            fits = images.nbytes <= free_memory(device) / 2
+            self.resident[key] = images.to(device) if fits else images
+        return self.resident[key]
 
     def draw(
         self, stream: Stream, start: int, stop: int, *, device: torch.device, dtype: torch.dtype
@@ -162,14 +130,21 @@ class ImageDataset(Dataset):
             else choice(stream, split, start, stop)
         )
         sizes = [part.images.shape[1] for part in parts]
-        pixels = split.images[np.concatenate([part.images for part in parts], axis=1)]
-        images = torch.from_numpy(pixels).to(device).movedim(-1, 2)
+        indices = np.concatenate([part.images for part in parts], axis=1)
+        images = split.gather(indices, self.pixels_on(device, split)).to(device)
         x = images.to(dtype).div_(255).split(sizes, dim=1)
         batches = (
             Batch(inputs.contiguous(), torch.from_numpy(part.labels).to(device))
             for inputs, part in zip(x, parts, strict=True)
         )
         return TaskBatch(*batches)
+
+
+def free_memory(device: torch.device) -> float:
+    """Return the free bytes of a device; without limit where nobody can tell."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return float("inf")
 
 
 class Reshaped(ImageDataset):
@@ -232,9 +207,10 @@ def choice(stream: Stream, split: ImageSplit, start: int, stop: int) -> tuple[Ch
 def flat_choice(stream: Stream, split: ImageSplit, start: int, stop: int) -> tuple[Choice, Choice]:
     """Return flat batches of images of any class: no support, and queries."""
     pick = choose_again if stream.replacement else choose
-    population = np.full(stop - start, split.sizes.sum())
-    images = pick(stream.uniforms(start, stop, stream.queries), population)
-    labels = np.searchsorted(split.starts, images, side="right") - 1
+    population = np.full(stop - start, split.count)
+    places = pick(stream.uniforms(start, stop, stream.queries), population)
+    labels = np.searchsorted(np.cumsum(split.sizes), places, side="right")
+    images = split.indices[places]
     return Choice(images[:, :0], labels[:, :0]), Choice(images, labels)
 
 

@@ -8,6 +8,7 @@ leftovers of a killed one from work in progress.
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -21,7 +22,10 @@ from mlbench.errors import DataError, MisuseError
 
 HOME_VARIABLE = "MLBENCH_DATA"
 MANIFEST = "manifest.json"
-PACK_FILES = frozenset({MANIFEST, *(f"{split}.npy" for split in SPLITS)})
+PIXELS = "images.npy"
+MARKS = "marks.npy"
+PACK_FILES = frozenset({MANIFEST, PIXELS, MARKS, *(f"{split}.npy" for split in SPLITS)})
+"""What a pack may hold; arrays by split are those of format 1, which can be replaced."""
 
 
 def data_home() -> Path:
@@ -47,6 +51,19 @@ def packed_names() -> list[str]:
     return [each.name for each in folders if not each.name.startswith(".") and is_pack(each)]
 
 
+def own_names() -> list[str]:
+    """Return the names of the packed data sets that are a user's own; damaged ones are passed."""
+    names = []
+    for name in packed_names():
+        try:
+            own = json.loads((pack_folder(name) / MANIFEST).read_text(encoding="utf-8"))["own"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if own:
+            names.append(name)
+    return names
+
+
 def is_pack(folder: Path) -> bool:
     """Return whether a folder holds what packing writes and nothing else."""
     if not folder.is_dir():
@@ -66,23 +83,49 @@ def staging(name: str, *, space: int) -> Iterator[Path]:
     Raises:
         DataError: The home cannot be written, lacks the space, or another process is at it.
     """
-    home = data_home()
     with _alone(name):
         folder = _aside(name, "packing")
         _clear(folder)
         _restore(name)
         _check_room(name)
-        free = shutil.disk_usage(home).free
-        if free < space:
-            raise DataError(
-                f"{name} needs {space / 1e9:.2g} GB in {home}, where {free / 1e9:.2g} GB are free;"
-                f" make room, or set {HOME_VARIABLE} to a folder on another disk"
-            )
+        require_space(name, space)
         folder.mkdir()
         try:
             yield folder
         finally:
             _clear(folder)
+
+
+@contextmanager
+def scratch(name: str) -> Iterator[Path]:
+    """Lend an empty folder in the data home for files that are extracted; it is removed afterwards.
+
+    Raises:
+        DataError: The home cannot be written, or another process extracts files of that name.
+    """
+    with _alone(name, "extracting"):
+        folder = _aside(name, "extracting")
+        _clear(folder)
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            _clear(folder)
+
+
+def require_space(name: str, space: float) -> None:
+    """Refuse to write what the disk of the data home, which exists, has no room for.
+
+    Raises:
+        DataError: Fewer bytes are free.
+    """
+    home = data_home()
+    free = shutil.disk_usage(home).free
+    if free < space:
+        raise DataError(
+            f"{name} needs {space / 1e9:.2g} GB in {home}, where {free / 1e9:.2g} GB are free;"
+            f" make room, or set {HOME_VARIABLE} to a folder on another disk"
+        )
 
 
 def install(staged: Path, name: str) -> None:
@@ -116,17 +159,23 @@ def remove_pack(name: str) -> None:
 
 
 @contextmanager
-def _alone(name: str) -> Iterator[None]:
-    """Hold the lock of one data set, and put into words what the disk refuses."""
+def _alone(name: str, work: str = "") -> Iterator[None]:
+    """Hold the lock of one data set, and put into words what the disk refuses.
+
+    Args:
+        name: The data set's.
+        work: What is done under a lock of its own; packing and removing share one.
+    """
     home = data_home()
+    lock_file = f".{name}.{work}.lock" if work else f".{name}.lock"
     try:
         home.mkdir(parents=True, exist_ok=True)
-        with (home / f".{name}.lock").open("a") as lock:
+        with (home / lock_file).open("a") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as err:
                 raise DataError(
-                    f"another process is packing or removing {name} in {home};"
+                    f"another process is {work or 'packing or removing'} {name} in {home};"
                     " wait for it, or end it, and repeat the command"
                 ) from err
             yield

@@ -1,28 +1,25 @@
-"""The image files of a data set, found in a folder and compared with what should be there."""
+"""The images of a data set, found on disk and compared with what should be there."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from PIL import Image, UnidentifiedImageError
-
 from mlbench.errors import DataError, MisuseError
-from mlbench.images.layouts import Layout, Listing
+from mlbench.images.layouts.listing import Layout, Listing
+from mlbench.images.pictures import ArrayImage, FileImage
 
 if TYPE_CHECKING:
     from mlbench.images.packed import PackedImages
 
-UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
-"""All that Pillow's decoders raise at a file that is no image, or half of one."""
-
 
 class Originals(NamedTuple):
-    """The image files of a data set.
+    """The images of a data set.
 
     Args:
         layout: How they lie.
-        root: The folder that holds them.
+        roots: The folders and files that hold them, as messages and manifests name them.
         listing: Themselves, by class.
         missing: What they lack, in a few words.
         chosen: Whether they are a selection on purpose: of every class, and all that their own
@@ -30,84 +27,100 @@ class Originals(NamedTuple):
     """
 
     layout: Layout
-    root: Path
+    roots: tuple[Path, ...]
     listing: Listing
     missing: str | None
     chosen: bool
 
+    @property
+    def places(self) -> str:
+        """Return the roots, in words."""
+        return " and ".join(map(str, self.roots))
 
-def find_originals(data: type[PackedImages], root: Path) -> Originals:
-    """Return the images of a data set in a folder; of a few of them the size is read.
+
+def find_originals(
+    data: type[PackedImages], *roots: Path, named: Sequence[Path] | None = None
+) -> Originals:
+    """Return the images of a data set in some folders or files; of a few of them the size is read.
+
+    Args:
+        data: Which data set.
+        roots: Where its images lie.
+        named: What to call the roots: the archives that they were extracted from.
 
     Raises:
-        MisuseError: There is no such folder.
-        DataError: It is of no layout of this data set, or holds another one.
+        MisuseError: One of them does not exist.
+        DataError: They are of no layout of this data set, or hold another one.
     """
     wanted = ", or ".join(layout.name for layout in data.layouts)
+    for root in roots:
+        if not root.exists():
+            raise MisuseError(f"{root} is not there; give the folder that holds {wanted}")
+    roots = tuple(dict.fromkeys(root.resolve() for root in roots))
+    names = tuple(dict.fromkeys(path.resolve() for path in named or roots))
+    places = " and ".join(map(str, names))
     try:
-        if not root.is_dir():
-            raise MisuseError(f"{root} is not a folder; give the one that holds {wanted}")
-        root = root.resolve()
-        layout, listing = _read(data, root)
+        layout, listing = _read(data, roots)
         if layout is None:
-            is_what = "is of another layout" if any(root.iterdir()) else "is empty"
-            raise DataError(f"{root} {is_what}; {data.name} is packed from {wanted}")
+            empty = all(root.is_dir() and not any(root.iterdir()) for root in roots)
+            is_what = "is empty" if empty else "is of another layout"
+            raise DataError(f"{places} {is_what}; {data.name} is packed from {wanted}")
     except OSError as err:
         raise DataError(
-            f"{err.filename or root} cannot be read ({err.strerror}); make it readable"
+            f"{err.filename or places} cannot be read ({err.strerror}); make it readable"
         ) from err
     if not listing.images:
         example = f": {listing.absent[0]} is absent" if listing.absent else ""
-        raise DataError(f"{root} has {layout.name}, but no images{example}; get {data.obtain}")
-    _refuse_strangers(data, root, listing)
-    every_class = len(listing.images) == len(data.classes)
-    chosen = listing.indexed and not listing.absent and every_class
-    return Originals(layout, root, listing, _missing(data, listing), chosen)
-
-
-def damaged(path: Path, err: BaseException) -> DataError:
-    """Return the refusal of a file that Pillow cannot decode."""
-    reason = "it is no image" if isinstance(err, UnidentifiedImageError) else str(err)
-    return DataError(
-        f"{path} cannot be decoded ({reason});"
-        " restore it from the original, or take it out and add the rest with --partial"
+        raise DataError(f"{places} has {layout.name}, but no images{example}; get {data.obtain}")
+    _refuse_strangers(data, places, listing)
+    chosen = (
+        listing.indexed and not listing.absent and set(listing.images) == set(data.class_names())
     )
+    return Originals(layout, names, listing, _missing(data, listing), chosen)
 
 
-def _read(data: type[PackedImages], root: Path) -> tuple[Layout | None, Listing]:
+def _read(data: type[PackedImages], roots: Sequence[Path]) -> tuple[Layout | None, Listing]:
     """Return the first layout that fits, and what is there."""
     for layout in data.layouts:
-        listing = layout.read(root)
+        listing = layout.read(roots)
         if listing is not None:
             return layout, listing
     return None, Listing()
 
 
-def _refuse_strangers(data: type[PackedImages], root: Path, listing: Listing) -> None:
-    """Refuse classes that the data set lacks or has in another split."""
+def _refuse_strangers(data: type[PackedImages], places: str, listing: Listing) -> None:
+    """Refuse classes that the data set lacks, or has in another split by every published rule."""
+    known = set(data.class_names())
     for name in sorted(listing.images):
-        if name not in data.classes:
+        if name not in known:
             raise DataError(
-                f"{root} holds class {name}, which {data.name} (split of {data.split_rule}) does"
+                f"{places} holds class {name}, which {data.name} (split of {data.rules()}) does"
                 f" not have, so it is another data set or another selection; get {data.obtain}"
             )
-        split = listing.splits.get(name, data.classes[name])
-        if split != data.classes[name]:
-            raise DataError(
-                f"{root} has class {name} in {split}, which the split of {data.split_rule} has in"
-                f" {data.classes[name]}, so it is split otherwise; get {data.obtain}"
-            )
+    first = data.class_splits[0]
+    for split in data.class_splits:
+        if all(split.classes.get(name, where) == where for name, where in listing.splits.items()):
+            return
+    name, where = next((n, w) for n, w in sorted(listing.splits.items()) if first.classes[n] != w)
+    raise DataError(
+        f"{places} has class {name} in {where}, which the split of {first.rule} has in"
+        f" {first.classes[name]}, so it is split otherwise; get {data.obtain}"
+    )
 
 
 def _missing(data: type[PackedImages], listing: Listing) -> str | None:
     """Return in what the images differ from the whole data set, as far as counting tells."""
-    sizes = {len(files) for files in listing.images.values()}
+    if data.own:
+        whole = listing.count + len(listing.absent)
+        return f"{listing.count} of {whole} images" if listing.absent else None
+    sizes = {len(pictures) for pictures in listing.images.values()}
+    whole = len(data.class_names())
     each = data.images_per_class
     parts = []
-    if len(listing.images) < len(data.classes):
-        parts.append(f"{len(listing.images)} of {len(data.classes)} classes")
+    if len(listing.images) < whole:
+        parts.append(f"{len(listing.images)} of {whole} classes")
     if listing.count != data.images or (each is not None and sizes != {each}):
-        average = f"~{round(data.images / len(data.classes))}" if each is None else str(each)
+        average = f"~{round(data.images / whole)}" if each is None else str(each)
         if len(sizes) > 1:
             parts.append(f"{listing.count} of {data.images} images")
         elif sizes != {each}:
@@ -118,13 +131,16 @@ def _missing(data: type[PackedImages], listing: Listing) -> str | None:
 
 
 def _one_size(listing: Listing) -> tuple[int, int] | None:
-    """Return width and height if the first and the last image of every class have the same."""
+    """Return width and height if the first and the last image of every class have the same.
+
+    A file that cannot be read has none: whoever decodes it says so.
+    """
     sizes = set()
-    for files in listing.images.values():
-        for path in (files[0], files[-1]):
-            try:
-                with Image.open(path) as image:
-                    sizes.add(image.size)
-            except UNREADABLE as err:
-                raise damaged(path, err) from err
+    for pictures in listing.images.values():
+        for picture in (pictures[0], pictures[-1]):
+            if isinstance(picture, (FileImage, ArrayImage)):
+                try:
+                    sizes.add(picture.size())
+                except DataError:
+                    continue
     return sizes.pop() if len(sizes) == 1 and listing.count > 1 else None

@@ -1,4 +1,8 @@
-"""A packed data set: one array of pixels per split, and a manifest that says what they are."""
+"""A packed data set: one array of pixels, class after class, and a manifest that says what it is.
+
+Which class is in which split is no part of it, unless the data set is the user's own: one pack
+serves every published split.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,11 @@ import hashlib
 import json
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import cached_property
+from math import prod
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,41 +23,54 @@ from numpy.typing import NDArray
 
 from mlbench.episodes import SPLITS, Split
 from mlbench.errors import DataError
-from mlbench.images.home import MANIFEST, pack_folder
+from mlbench.images.home import MANIFEST, MARKS, PIXELS, pack_folder
+from mlbench.images.recipe import Recipe
 
-FORMAT = 1
-RESIZE = "squash-bicubic"
+FORMAT = 2
 CHUNK = 1 << 24  # bytes hashed at once
+MARK = np.dtype([("content", "V16"), ("look", "<u8")])
+"""What is kept of each original: the hash of its decoded pixels, and its perceptual hash."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class PackedSplit:
-    """What the array of one split holds.
+class PackedClass:
+    """One class, whose images follow those of the class before it.
 
     Args:
-        class_names: In the order of their images.
-        class_sizes: Images of each class.
-        sha256: Of the pixels, in hexadecimal.
-        file_bytes: Size of the file.
-        modified: When the file was written, in nanoseconds since 1970.
+        name: Its name; classes stand in the order of their names.
+        count: How many images it has.
+        sha256: Of its pixels, in hexadecimal.
     """
 
-    class_names: tuple[str, ...]
-    class_sizes: tuple[int, ...]
+    name: str
+    count: int
     sha256: str
-    file_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackedFile:
+    """A file as it was written.
+
+    Args:
+        bytes: Its size.
+        modified: When it was written, in nanoseconds since 1970.
+    """
+
+    bytes: int
     modified: int
 
-    @property
-    def count(self) -> int:
-        """Return the number of images."""
-        return sum(self.class_sizes)
 
-    @classmethod
-    def from_json(cls, fields: Mapping[str, Any]) -> Self:
-        """Return what ``dataclasses.asdict`` and JSON were made of."""
-        names, sizes = tuple(fields["class_names"]), tuple(fields["class_sizes"])
-        return cls(**{**fields, "class_names": names, "class_sizes": sizes})
+@dataclass(frozen=True, kw_only=True)
+class PackedRule:
+    """Which class is in which split by default.
+
+    Args:
+        rule: Whose split it is, or how it was made, in words.
+        splits: By class; one that is left out is not used.
+    """
+
+    rule: str
+    splits: dict[str, Split]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,48 +79,62 @@ class Manifest:
 
     Args:
         name: The data set's.
-        root: The folder that was packed.
-        layout: How images lay in it.
-        split_rule: Which class is in which split.
-        resize: How images were brought to their size.
-        image_size: Height and width, in pixels.
+        roots: The folders and files that were packed.
+        layout: How images lay in them.
+        recipe: How images became pixels.
         missing: What the data set lacks, in a few words.
+        damaged: Images that could not be decoded and were left out.
         pillow: The version that decoded the images.
-        splits: All three.
+        classes: In the order of their images.
+        files: Both arrays, by name.
+        licence: On which terms the images may be used.
+        split: The split by default; of a user's own data set, the split.
+        own: Whether it is a user's own, so that there is no plugin that knows more of it.
     """
 
     name: str
-    root: str
+    roots: tuple[str, ...]
     layout: str
-    split_rule: str
-    resize: str
-    image_size: int
+    recipe: Recipe
     missing: str | None
+    damaged: tuple[str, ...]
     pillow: str
-    splits: dict[Split, PackedSplit]
+    classes: tuple[PackedClass, ...]
+    files: dict[str, PackedFile]
+    licence: str
+    split: PackedRule
+    own: bool
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
-        """Return a hash of all that decides an episode, and of nothing else."""
+        """Return a hash of the pixels, the classes, how they were made, and a user's own split."""
         content = {
-            "split_rule": self.split_rule,
-            "resize": self.resize,
-            "image_size": self.image_size,
-            "splits": [
-                [split, packed.class_names, packed.class_sizes, packed.sha256]
-                for split, packed in ((split, self.splits[split]) for split in SPLITS)
-            ],
+            "recipe": asdict(self.recipe),
+            "classes": [[each.name, each.count, each.sha256] for each in self.classes],
+            "splits": sorted(self.split.splits.items()) if self.own else None,
         }
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     @property
-    def file_bytes(self) -> int:
-        """Return the size of all arrays."""
-        return sum(each.file_bytes for each in self.splits.values())
+    def count(self) -> int:
+        """Return the number of images."""
+        return sum(each.count for each in self.classes)
 
-    def shape(self, split: Split) -> tuple[int, int, int, int]:
-        """Return ``(images, height, width, 3)``."""
-        return self.splits[split].count, self.image_size, self.image_size, 3
+    @property
+    def file_bytes(self) -> int:
+        """Return the size of both arrays."""
+        return sum(each.bytes for each in self.files.values())
+
+    @cached_property
+    def starts(self) -> dict[str, int]:
+        """Return where each class begins."""
+        counts = [each.count for each in self.classes]
+        begins = np.cumsum([0, *counts])[:-1].tolist() if counts else []
+        return {each.name: start for each, start in zip(self.classes, begins, strict=True)}
+
+    def sizes(self, split: Split) -> list[int]:
+        """Return the images of each class of a split, by default."""
+        return [each.count for each in self.classes if self.split.splits.get(each.name) == split]
 
     def write(self, folder: Path) -> None:
         """Write the manifest into a folder, through to the disk."""
@@ -127,8 +160,7 @@ class Manifest:
                     f"{folder.name} in {folder} was packed in format {written} and this version of"
                     f" mlbench reads {FORMAT}; {again}"
                 )
-            splits = {split: PackedSplit.from_json(fields["splits"][split]) for split in SPLITS}
-            manifest = cls(**{**fields, "splits": splits})
+            manifest = cls.from_json(fields)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as err:
             reason = "is absent" if isinstance(err, FileNotFoundError) else "is damaged"
             raise DataError(f"{folder / MANIFEST} {reason}; {again}") from err
@@ -136,17 +168,40 @@ class Manifest:
             raise DataError(f"{folder / MANIFEST} was changed after packing; {again}")
         return manifest
 
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Self:
+        """Return what ``dataclasses.asdict`` and JSON were made of."""
+        if not set(fields["split"]["splits"].values()) <= set(SPLITS):
+            raise ValueError("an unknown split")
+        if set(fields["files"]) != {PIXELS, MARKS}:
+            raise ValueError("other files")
+        values = {
+            **fields,
+            "roots": tuple(fields["roots"]),
+            "recipe": Recipe(**fields["recipe"]),
+            "damaged": tuple(fields["damaged"]),
+            "classes": tuple(PackedClass(**each) for each in fields["classes"]),
+            "files": {name: PackedFile(**each) for name, each in fields["files"].items()},
+            "split": PackedRule(**fields["split"]),
+        }
+        return cls(**values)
+
     @property
     def add_command(self) -> str:
         """Return the command that packs these data again."""
-        return add_command(self.name, self.root, partial=self.missing is not None, replace=True)
+        words = ["--partial"] * (self.missing is not None)
+        words += ["--skip-damaged"] * bool(self.damaged)
+        words += ["--crop", "bbox"] * (self.recipe.crop == "bbox")
+        words += ["--resize", self.recipe.resize] * (self.recipe.resize != "squash-bicubic")
+        size = self.recipe.image_size
+        words += ["--size", str(size)] * (size != Recipe.image_size)
+        words += ["--split", "..."] * self.own
+        return add_command(self.name, self.roots, *words, "--replace")
 
 
-def add_command(name: str, path: str | Path, *, partial: bool, replace: bool = False) -> str:
+def add_command(name: str, roots: Sequence[str | Path], *options: str) -> str:
     """Return the command that packs a data set."""
-    words = ["mlbench", "data", "add", name, str(path)]
-    words += ["--partial"] * partial + ["--replace"] * replace
-    return shlex.join(words)
+    return shlex.join(["mlbench", "data", "add", name, *map(str, roots), *options])
 
 
 @dataclass(frozen=True)
@@ -165,64 +220,74 @@ class Pack:
     def open(cls, name: str) -> Self:
         """Return a packed data set, checked for files that are missing, cut short or changed.
 
-        The pixels are hashed only where a file is younger or older than when it was packed.
+        The pixels are hashed only where the file is younger or older than when it was packed.
 
         Raises:
             DataError: The data are not as they were packed.
         """
         folder = pack_folder(name)
         pack = cls(folder, Manifest.read(folder))
-        for split in SPLITS:
-            pack.check(split)
+        for file in (PIXELS, MARKS):
+            pack.check(file)
         return pack
 
-    def check(self, split: Split) -> None:
-        """Compare size and time of a split's file with what was packed, its pixels if need be."""
-        packed, path = self.manifest.splits[split], self.path(split)
+    def check(self, file: str) -> None:
+        """Compare size and time of a file with what was packed, its pixels if need be."""
+        packed, path = self.manifest.files[file], self.folder / file
         try:
             now = path.stat()
         except OSError as err:
-            raise DataError(self._trouble(split, f"cannot be read ({err.strerror})")) from err
-        if now.st_size != packed.file_bytes:
-            raise DataError(
-                self._trouble(split, f"has {now.st_size} of its {packed.file_bytes} bytes")
-            )
+            raise DataError(self._trouble(file, f"cannot be read ({err.strerror})")) from err
+        if now.st_size != packed.bytes:
+            raise DataError(self._trouble(file, f"has {now.st_size} of its {packed.bytes} bytes"))
         if now.st_mtime_ns != packed.modified:
-            self.verify(split)
+            if file == PIXELS:
+                self.verify()
             # A copy of the home has other times; with the right ones it need not be hashed again.
             with suppress(OSError):
                 os.utime(path, ns=(now.st_atime_ns, packed.modified))
 
-    def verify(self, split: Split) -> None:
-        """Hash the pixels of a split.
+    def verify(self) -> None:
+        """Hash the pixels.
 
         Raises:
             DataError: They are not those that were packed.
         """
-        pixels = self.load(split).reshape(-1)
-        digest = hashlib.sha256()
-        for start in range(0, pixels.size, CHUNK):
-            digest.update(pixels[start : start + CHUNK].data)
-        if digest.hexdigest() != self.manifest.splits[split].sha256:
-            raise DataError(self._trouble(split, "was changed after packing"))
+        self.pixels()  # whose header and size are checked
+        each_bytes = prod(self.manifest.recipe.shape)
+        # Read, not mapped: pages of a mapping count as memory until somebody else wants it.
+        with (self.folder / PIXELS).open("rb") as file:
+            file.seek(-self.manifest.count * each_bytes, os.SEEK_END)
+            for each in self.manifest.classes:
+                digest, left = hashlib.sha256(), each.count * each_bytes
+                while left and (content := file.read(min(left, CHUNK))):
+                    digest.update(content)
+                    left -= len(content)
+                if digest.hexdigest() != each.sha256:
+                    trouble = f"was changed after packing ({each.name})"
+                    raise DataError(self._trouble(PIXELS, trouble))
 
-    def load(self, split: Split) -> NDArray[np.uint8]:
-        """Return the images of a split, ``(images, height, width, 3)``, memory-mapped.
+    def pixels(self) -> NDArray[np.uint8]:
+        """Return all images, ``(images, height, width, channels)``, memory-mapped.
 
         The mapping is copy-on-write: torch takes it without a warning, and no write reaches the
         file.
         """
+        shape = (self.manifest.count, *self.manifest.recipe.shape)
+        return self._load(PIXELS, shape, np.dtype(np.uint8))
+
+    def marks(self) -> NDArray[Any]:
+        """Return what is kept of the originals, ``(images,)`` of :data:`MARK`."""
+        return self._load(MARKS, (self.manifest.count,), MARK)
+
+    def _load(self, file: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         try:
-            pixels = np.load(self.path(split), mmap_mode="c")
+            content = np.load(self.folder / file, mmap_mode="c" if shape[0] else None)
         except (OSError, ValueError, EOFError) as err:
-            raise DataError(self._trouble(split, "is damaged")) from err
-        if pixels.shape != self.manifest.shape(split) or pixels.dtype != np.uint8:
-            raise DataError(self._trouble(split, "holds another array"))
-        return np.asarray(pixels)
+            raise DataError(self._trouble(file, "is damaged")) from err
+        if content.shape != shape or content.dtype != dtype:
+            raise DataError(self._trouble(file, "holds another array"))
+        return np.asarray(content)
 
-    def path(self, split: Split) -> Path:
-        """Return the file of a split."""
-        return self.folder / f"{split}.npy"
-
-    def _trouble(self, split: Split, reason: str) -> str:
-        return f"{self.path(split)} {reason}; run: {self.manifest.add_command}"
+    def _trouble(self, file: str, reason: str) -> str:
+        return f"{self.folder / file} {reason}; run: {self.manifest.add_command}"

@@ -1,4 +1,4 @@
-"""From image files to a packed data set: decode, order, write, and put in its place.
+"""From images as they were found to a packed data set: decode, order, write, put in its place.
 
 Images of a class are ordered by the hash of their pixels, classes by name: the result depends
 neither on file names nor on the layout they came from.
@@ -11,17 +11,27 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import PIL
-from PIL import Image
+from numpy.typing import NDArray
 
-from mlbench.episodes import SPLITS, Split
 from mlbench.errors import DataError
-from mlbench.images.home import data_home, install, pack_folder, staging
-from mlbench.images.originals import UNREADABLE, Originals, damaged
-from mlbench.images.pack import RESIZE, Manifest, Pack, PackedSplit, add_command
+from mlbench.images.home import MARKS, PIXELS, data_home, install, pack_folder, staging
+from mlbench.images.originals import Originals
+from mlbench.images.overlaps.marks import mark_of
+from mlbench.images.pack import (
+    MARK,
+    Manifest,
+    Pack,
+    PackedClass,
+    PackedFile,
+    PackedRule,
+    add_command,
+)
+from mlbench.images.pictures import Picture
+from mlbench.images.recipe import Recipe
 
 if TYPE_CHECKING:
     from mlbench.images.packed import PackedImages
@@ -37,11 +47,21 @@ class Added(NamedTuple):
     outcome: Literal["packed", "replaced", "unchanged"]
 
 
+class Packed(NamedTuple):
+    """One image of a pack: its pixels as bytes, what is kept of its original, and their hash."""
+
+    pixels: bytes
+    mark: NDArray[Any]
+    digest: bytes
+
+
 def add(
     data: type[PackedImages],
     originals: Originals,
     *,
+    recipe: Recipe | None = None,
     partial: bool = False,
+    skip_damaged: bool = False,
     replace: bool = False,
     advance: Callable[[int], None] | None = None,
 ) -> Added:
@@ -50,8 +70,10 @@ def add(
     Args:
         data: Which data set.
         originals: Its images.
+        recipe: How they become pixels; the data set's own by default.
         partial: Accept an incomplete data set; a selection with an index of its own needs no
             leave, and is called incomplete all the same.
+        skip_damaged: Leave out images that cannot be decoded, and record which.
         replace: Take the place of other content of that name.
         advance: Told how many more images are packed.
 
@@ -63,23 +85,22 @@ def add(
         absent = originals.listing.absent
         example = f" ({absent[0]} is listed and absent)" if absent else ""
         raise DataError(
-            f"{originals.root} holds {missing}{example}, so {data.name} is incomplete there;"
-            f" to pack it as it is: {add_command(data.name, originals.root, partial=True)}"
+            f"{originals.places} holds {missing}{example}, so {data.name} is incomplete there;"
+            f" to pack it as it is: {add_command(data.name, originals.roots, '--partial')}"
         )
-    space = originals.listing.count * data.image_size**2 * 3 + HEADROOM
+    recipe = recipe or data.recipe()
+    space = originals.listing.count * (np.prod(recipe.shape).item() + MARK.itemsize) + HEADROOM
     with staging(data.name, space=space) as staged:
-        writer = SplitWriter(data, originals, staged, advance or (lambda _: None))
-        manifest = writer.write()
+        writer = Writer(recipe, staged, advance or (lambda _: None), skip_damaged=skip_damaged)
+        manifest = writer.write(data, originals)
         before = _packed_before(data.name)
         if before == manifest.fingerprint:
             return Added(Manifest.read(pack_folder(data.name)), "unchanged")
         if before is not None and not replace:
             has = "and damaged" if before == DAMAGED else "with other content"
-            command = add_command(
-                data.name, originals.root, partial=missing is not None, replace=True
-            )
             raise DataError(
-                f"{data.name} is packed in {data_home()} already, {has}; to replace it: {command}"
+                f"{data.name} is packed in {data_home()} already, {has};"
+                f" to replace it: {manifest.add_command}"
             )
         install(staged, data.name)
     return Added(manifest, "packed" if before is None else "replaced")
@@ -91,14 +112,13 @@ def _packed_before(name: str) -> str | None:
         return None
     try:
         pack = Pack.open(name)
-        for split in SPLITS:
-            pack.verify(split)
+        pack.verify()
     except DataError:
         return DAMAGED
     return pack.manifest.fingerprint
 
 
-class SplitWriter:
+class Writer:
     """Decodes images on all cores and writes them, class after class, into a folder.
 
     No more than one class is in memory.
@@ -106,84 +126,119 @@ class SplitWriter:
 
     def __init__(
         self,
-        data: type[PackedImages],
-        originals: Originals,
+        recipe: Recipe,
         folder: Path,
         advance: Callable[[int], None],
+        *,
+        skip_damaged: bool,
     ) -> None:
-        self.data = data
-        self.originals = originals
+        self.recipe = recipe
         self.folder = folder
         self.advance = advance
+        self.skip_damaged = skip_damaged
+        self.damaged: list[str] = []
 
-    def write(self) -> Manifest:
-        """Write the array of every split and their manifest."""
+    def write(self, data: type[PackedImages], originals: Originals) -> Manifest:
+        """Write the arrays and their manifest."""
         with ThreadPoolExecutor(_cores()) as pool:
-            splits = {split: self._write_split(split, pool) for split in SPLITS}
+            classes, marks = self._write_pixels(originals.listing.images, pool)
+        np.save(self.folder / MARKS, marks)
+        if not classes:
+            raise DataError(
+                f"no image of {originals.places} can be decoded, the first of them"
+                f" {self.damaged[0]}; restore them from the originals"
+            )
+        missing = ", ".join(
+            filter(None, (originals.missing, left_out(len(self.damaged)) if self.damaged else ""))
+        )
         manifest = Manifest(
-            name=self.data.name,
-            root=str(self.originals.root),
-            layout=self.originals.layout.name,
-            split_rule=self.data.split_rule,
-            resize=RESIZE,
-            image_size=self.data.image_size,
-            missing=self.originals.missing,
+            name=data.name,
+            roots=tuple(map(str, originals.roots)),
+            layout=originals.layout.name,
+            recipe=self.recipe,
+            missing=missing or None,
+            damaged=tuple(self.damaged),
             pillow=PIL.__version__,
-            splits=splits,
+            classes=tuple(classes),
+            files={file: self._written(file) for file in (PIXELS, MARKS)},
+            licence=data.licence,
+            split=rule_of(data, classes),
+            own=data.own,
         )
         manifest.write(self.folder)
         return manifest
 
-    def _write_split(self, split: Split, pool: ThreadPoolExecutor) -> PackedSplit:
-        images, size = self.originals.listing.images, self.data.image_size
-        names = sorted(name for name in images if self.data.classes[name] == split)
-        sizes = [len(images[name]) for name in names]
-        path = self.folder / f"{split}.npy"
-        digest = hashlib.sha256()
-        with path.open("wb") as file:
-            np.lib.format.write_array_header_1_0(
-                file,
-                {"descr": "|u1", "fortran_order": False, "shape": (sum(sizes), size, size, 3)},
-            )
-            for name in names:
-                for pixels in _decode_class(images[name], size, pool):
-                    digest.update(pixels)
-                    file.write(pixels)
+    def _write_pixels(
+        self, images: dict[str, list[Picture]], pool: ThreadPoolExecutor
+    ) -> tuple[list[PackedClass], NDArray[Any]]:
+        """Write the pixels of all classes; return what they are, and the originals' marks."""
+        classes: list[PackedClass] = []
+        marks: list[NDArray[Any]] = []
+        with (self.folder / PIXELS).open("wb") as file:
+            self._header(file, sum(map(len, images.values())))
+            for name in sorted(images):
+                packed = self._decode(images[name], pool)
+                digest = hashlib.sha256()
+                for each in packed:
+                    digest.update(each.pixels)
+                    file.write(each.pixels)
+                    marks.append(each.mark)
+                if packed:
+                    classes.append(
+                        PackedClass(name=name, count=len(packed), sha256=digest.hexdigest())
+                    )
                 self.advance(len(images[name]))
+            if self.damaged:
+                file.seek(0)
+                self._header(file, len(marks))
             file.flush()
             os.fsync(file.fileno())
-        written = path.stat()
-        return PackedSplit(
-            class_names=tuple(names),
-            class_sizes=tuple(sizes),
-            sha256=digest.hexdigest(),
-            file_bytes=written.st_size,
-            modified=written.st_mtime_ns,
-        )
+        return classes, np.concatenate(marks) if marks else np.empty(0, MARK)
+
+    def _header(self, file: Any, count: int) -> None:
+        """Write the header of an array; that of fewer images is as long."""
+        shape = (count, *self.recipe.shape)
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+
+    def _decode(self, pictures: Sequence[Picture], pool: ThreadPoolExecutor) -> list[Packed]:
+        """Return a class's images, in the order of their hashes."""
+        found = []
+        for picture, result in zip(pictures, pool.map(self._try, pictures), strict=True):
+            if isinstance(result, DataError):
+                if not self.skip_damaged:
+                    raise result
+                self.damaged.append(str(picture))
+            else:
+                found.append(result)
+        return sorted(found, key=lambda packed: packed.digest)
+
+    def _try(self, picture: Picture) -> Packed | DataError:
+        """Return an image, or why it cannot be had."""
+        try:
+            image = picture.decode()
+            pixels = self.recipe.apply(picture, image).tobytes()
+        except DataError as err:
+            return err
+        return Packed(pixels, mark_of(image), hashlib.sha256(pixels).digest())
+
+    def _written(self, file: str) -> PackedFile:
+        status = (self.folder / file).stat()
+        return PackedFile(bytes=status.st_size, modified=status.st_mtime_ns)
 
 
-def _decode_class(paths: Sequence[Path], size: int, pool: ThreadPoolExecutor) -> list[bytes]:
-    """Return the pixels of a class's images, in the order of their hashes."""
-    pixels = pool.map(lambda path: decode(path, size), paths)
-    return sorted(pixels, key=lambda image: hashlib.sha256(image).digest())
+def left_out(count: int) -> str:
+    """Return how many damaged images were left out, in words."""
+    return f"{count} damaged {'image' if count == 1 else 'images'} left out"
 
 
-def decode(path: Path, size: int) -> bytes:
-    """Return the pixels of an image file in RGB, squashed to a square: row by row, uint8.
-
-    Raises:
-        DataError: It is no image, is cut short, or has more than 8 bits a channel.
-    """
-    try:
-        with Image.open(path) as image:
-            if image.mode.startswith(("I", "F")):
-                raise ValueError(f"mode {image.mode} has more than 8 bits a channel")
-            pixels = image.convert("RGB")
-    except UNREADABLE as err:
-        raise damaged(path, err) from err
-    if pixels.size != (size, size):
-        pixels = pixels.resize((size, size), Image.Resampling.BICUBIC)
-    return pixels.tobytes()
+def rule_of(data: type[PackedImages], classes: Sequence[PackedClass]) -> PackedRule:
+    """Return the split by default of the classes that have images."""
+    split = data.class_splits[0]
+    known = {each.name: split.classes.get(each.name) for each in classes}
+    return PackedRule(
+        rule=split.rule, splits={name: where for name, where in known.items() if where is not None}
+    )
 
 
 def _cores() -> int:

@@ -21,8 +21,8 @@ def write(path: Path, content: str | bytes) -> None:
         aside.replace(path)
     except OSError as err:
         raise MlbenchError(
-            f"{path} cannot be written: {err.strerror}; name another file with -o, in a folder"
-            " that exists and is yours"
+            f"{path} cannot be written: {err.strerror}; name another file, in a folder that"
+            " exists and is yours"
         ) from err
     finally:
         with suppress(OSError):

@@ -82,7 +82,8 @@ def test_every_verb_is_described_with_examples(name: str) -> None:
 
 def test_every_module_with_a_command_is_a_verb() -> None:
     folder = Path(cli.__file__).parent
-    modules = (f"mlbench.cli.{file.stem}" for file in folder.glob("*.py") if file.stem[0] != "_")
+    files = [*folder.glob("*.py"), *(file.parent for file in folder.glob("*/__init__.py"))]
+    modules = (f"mlbench.cli.{file.stem}" for file in files if file.stem[0] != "_")
     commands = {name for name in modules if hasattr(importlib.import_module(name), "command")}
     assert commands == {f"mlbench.cli.{module}" for module in cli.VERBS.values()}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,12 +19,3 @@ def paint() -> Callable[[Path, int], None]:
         Image.new("RGB", (4, 3 + number % 2), (red, green, 128)).save(path)
 
     return write
-
-
-@pytest.fixture
-def real_data() -> Path:
-    """Return the folder of real images, or skip."""
-    folder = os.environ.get("MLBENCH_TEST_DATA")
-    if not folder:
-        pytest.skip("MLBENCH_TEST_DATA names no folder of real images")
-    return Path(folder)

@@ -14,6 +14,7 @@ from mlbench.contract import Split
 from mlbench.images import PackedImages
 from mlbench.images.home import data_home
 from mlbench.images.layouts import CLASS_FOLDERS, CSV, SPLIT_TREES, Layout
+from mlbench.images.packed import ClassSplit
 
 Draw = Callable[..., Path]
 CLASSES: dict[str, Split] = {
@@ -56,8 +57,7 @@ def tiny() -> type[PackedImages]:
         licence = "none"
         obtain = "tiny from its author"
         layouts: ClassVar[tuple[Layout, ...]] = (CSV, SPLIT_TREES, CLASS_FOLDERS)
-        split_rule = "this test"
-        classes = CLASSES
+        class_splits: ClassVar[tuple[ClassSplit, ...]] = (ClassSplit("ours", "this test", CLASSES),)
         images = 12
         images_per_class: ClassVar[int | None] = 3
         image_size = 8

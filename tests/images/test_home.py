@@ -30,13 +30,15 @@ from pathlib import Path
 from mlbench.images import PackedImages
 from mlbench.images.layouts import SPLIT_TREES
 from mlbench.images.originals import find_originals
+from mlbench.images.packed import ClassSplit
 from mlbench.images.packing import add
 
 class Tiny(PackedImages):
     name = "tiny"
-    obtain = split_rule = "this test"
+    obtain = licence = "this test"
     layouts = (SPLIT_TREES,)
     classes = {"ant": "train", "bee": "train", "cat": "validation", "dog": "test"}
+    class_splits = (ClassSplit("ours", "this test", classes),)
     images = 12
     image_size = 8
 

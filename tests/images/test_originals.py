@@ -11,6 +11,7 @@ import pytest
 from mlbench.errors import DataError, MisuseError
 from mlbench.images import PackedImages
 from mlbench.images.originals import find_originals
+from mlbench.images.packing import add
 
 Draw = Callable[..., Path]
 Tiny = type[PackedImages]
@@ -39,7 +40,7 @@ def test_what_is_missing_is_said_in_a_few_words(
     draw: Draw,
 ) -> None:
     tiny.images_per_class = per_class
-    for name, size in zip(tiny.classes, sizes, strict=True):
+    for name, size in zip(tiny.class_names(), sizes, strict=True):
         for number in range(size):
             draw(tmp_path / "flat" / name / f"{number}.png", number)
     assert find_originals(tiny, tmp_path / "flat").missing == note
@@ -66,9 +67,27 @@ def test_a_class_in_another_split_is_refused(tiny: Tiny, tree: Path) -> None:
         find_originals(tiny, tree)
 
 
-def test_a_path_that_is_no_folder_is_misuse(tiny: Tiny, tmp_path: Path) -> None:
-    with pytest.raises(MisuseError, match="nowhere is not a folder; give the one that holds"):
+def test_a_path_that_does_not_exist_is_misuse(tiny: Tiny, tmp_path: Path) -> None:
+    with pytest.raises(MisuseError, match="nowhere is not there; give the folder that holds"):
         find_originals(tiny, tmp_path / "nowhere")
+
+
+def test_a_root_given_twice_counts_once(tiny: Tiny, tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tree)
+    originals = find_originals(tiny, tree, tmp_path / "link", tree)
+    assert originals.roots == (tree,)
+    assert originals.missing is None
+
+
+def test_an_archive_is_named_in_place_of_the_folder_it_was_extracted_to(
+    tiny: Tiny, tree: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "tiny.zip").touch()
+    (tree / "train" / "ant" / "0.png").unlink()
+    originals = find_originals(tiny, tree, named=[tmp_path / "tiny.zip"])
+    assert originals.roots == (tmp_path / "tiny.zip",)
+    with pytest.raises(DataError, match=r"tiny\.zip holds 11 of 12 .* tiny .*tiny\.zip --partial$"):
+        add(tiny, originals)
 
 
 def test_an_empty_folder_is_called_empty(tiny: Tiny, tmp_path: Path) -> None:

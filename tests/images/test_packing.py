@@ -16,7 +16,9 @@ from mlbench.images import PackedImages
 from mlbench.images.layouts import CLASS_FOLDERS
 from mlbench.images.originals import find_originals
 from mlbench.images.pack import Manifest, Pack
+from mlbench.images.packed import ClassSplit
 from mlbench.images.packing import Added, add
+from mlbench.images.recipe import Recipe
 
 Draw = Callable[..., Path]
 Tiny = type[PackedImages]
@@ -47,30 +49,39 @@ def test_class_folders_give_the_same_pack_as_trees(tiny: Tiny, tree: Path, tmp_p
     )
 
 
-@pytest.mark.parametrize("change", ["pixel", "split rule", "class"])
+@pytest.mark.parametrize("change", ["pixel", "split", "class"])
 def test_the_fingerprint_tells_what_decides_an_episode(change: str, tiny: Tiny, tree: Path) -> None:
+    """A pack's tells pixels and classes, a data set's which class is in which split, too."""
     before = pack(tiny, tree).manifest.fingerprint
+    drawn_before = tiny().fingerprint
+    classes = dict(tiny.class_splits[0].classes)
     if change == "pixel":
         path = tree / "test" / "dog" / "0.png"
         pixels = np.asarray(Image.open(path)).copy()
         pixels[3, 4, 1] ^= 1
         Image.fromarray(pixels).save(path)
-    elif change == "split rule":
-        tiny.split_rule = "another"
+    elif change == "split":
+        (tree / "train" / "ant").rename(tree / "test" / "ant")
+        classes["ant"] = "test"
     else:
         (tree / "train" / "ant").rename(tree / "train" / "asp")
-        tiny.classes = {"asp": "train", "bee": "train", "cat": "validation", "dog": "test"}
-    assert pack(tiny, tree, replace=True).manifest.fingerprint != before
+        classes["asp"] = classes.pop("ant")
+    tiny.class_splits = (ClassSplit("ours", "this test", classes),)
+    assert (pack(tiny, tree, replace=True).manifest.fingerprint == before) == (change == "split")
+    assert tiny().fingerprint != drawn_before
 
 
 def test_pixels_are_those_of_the_files(tiny: Tiny, tree: Path) -> None:
     pack(tiny, tree)
     packed = Pack.open("tiny")
-    assert packed.manifest.splits["train"].class_names == ("ant", "bee")
-    assert packed.manifest.splits["train"].class_sizes == (3, 3)
-    files = sorted((tree / "train" / "bee").iterdir())
-    expected = {np.asarray(Image.open(file)).tobytes() for file in files}
-    assert {image.tobytes() for image in packed.load("train")[3:]} == expected
+    assert packed.manifest.sizes("train") == [3, 3]
+    assert packed.pixels().shape == (12, 8, 8, 3)
+    for place, name in enumerate(["ant", "bee", "cat", "dog"]):
+        assert packed.manifest.classes[place].name == name
+        files = next(tree.glob(f"*/{name}")).iterdir()
+        expected = {np.asarray(Image.open(file)).tobytes() for file in files}
+        found = packed.pixels()[3 * place : 3 * place + 3]
+        assert {image.tobytes() for image in found} == expected
 
 
 @pytest.mark.parametrize("size", [(30, 12), (5, 8)])
@@ -81,7 +92,7 @@ def test_images_of_other_sizes_are_squashed_by_bicubic_resampling(
         file = draw(tree / "test" / "dog" / f"{number}.png", 99, size=size)
     pack(tiny, tree)
     expected = Image.open(file).resize((8, 8), Image.Resampling.BICUBIC)
-    np.testing.assert_array_equal(Pack.open("tiny").load("test")[0], np.asarray(expected))
+    np.testing.assert_array_equal(Pack.open("tiny").pixels()[9], np.asarray(expected))
 
 
 @pytest.mark.parametrize("mode", ["L", "1", "P"])
@@ -89,7 +100,7 @@ def test_grey_and_indexed_images_become_rgb(mode: str, tiny: Tiny, tree: Path, d
     for number in range(3):
         file = draw(tree / "val" / "cat" / f"{number}.png", 99, mode=mode)
     pack(tiny, tree)
-    image = Pack.open("tiny").load("validation")[0]
+    image = Pack.open("tiny").pixels()[6]
     np.testing.assert_array_equal(image, np.asarray(Image.open(file).convert("RGB")))
     if mode == "L":
         assert (image == image[..., :1]).all()
@@ -149,7 +160,7 @@ def test_other_content_is_refused_unless_it_is_to_be_replaced(
 ) -> None:
     before = pack(tiny, tree).manifest.fingerprint
     draw(tree / "test" / "dog" / "0.png", 1234)
-    with pytest.raises(DataError, match=r"already, with other content; .*tree --replace$"):
+    with pytest.raises(DataError, match=r"already, with other content; .*tree --size 8 --replace$"):
         pack(tiny, tree)
     assert Pack.open("tiny").manifest.fingerprint == before
     assert pack(tiny, tree, replace=True).outcome == "replaced"
@@ -161,7 +172,7 @@ def test_a_damaged_pack_is_not_mistaken_for_the_same_content(
     tiny: Tiny, tree: Path, home: Path
 ) -> None:
     pack(tiny, tree)
-    path = home / "tiny" / "test.npy"
+    path = home / "tiny" / "images.npy"
     time = path.stat().st_mtime_ns
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     os.utime(path, ns=(time, time))
@@ -181,12 +192,17 @@ def test_only_some_splits_can_be_packed(tiny: Tiny, tree: Path) -> None:
     tiny.layouts = (*tiny.layouts, CLASS_FOLDERS)
     pack(tiny, tree, partial=True)
     assert tiny().split("test").class_sizes == (3,)
-    assert tiny().split("train").images.shape == (0, 8, 8, 3)
+    train = tiny().split("train")
+    assert (train.count, train.class_names, train.class_sizes) == (0, (), ())
+    assert train.gather(train.indices).shape == (0, 3, 8, 8)
 
 
 def test_the_manifest_says_where_the_images_came_from(tiny: Tiny, tree: Path, home: Path) -> None:
     written = pack(tiny, tree).manifest
     assert Manifest.read(home / "tiny") == written
-    assert written.root == str(tree)
+    assert written.roots == (str(tree),)
     assert written.layout == "train/, val/ and test/ with a folder per class"
-    assert (written.resize, written.image_size) == ("squash-bicubic", 8)
+    assert written.recipe == Recipe(image_size=8, resize="squash-bicubic", crop="none")
+    assert (written.licence, written.own, written.damaged) == ("none", False, ())
+    assert written.split.rule == "this test"
+    assert written.split.splits == tiny.class_splits[0].classes

@@ -1,0 +1,1 @@
+"""Files that come from elsewhere: official downloads, and archives, which nobody vouches for."""

@@ -1,0 +1,125 @@
+"""A user's own images: any folder of class folders, under a name and a split of their choice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mlbench.contract import Split
+from mlbench.errors import DataError, MisuseError
+from mlbench.images.home import pack_folder
+from mlbench.images.layouts import CLASS_FOLDERS, CSV, SPLIT_TREES
+from mlbench.images.layouts.listing import Layout, Listing
+from mlbench.images.originals import Originals, find_originals
+from mlbench.images.pack import Manifest
+from mlbench.images.packed import ClassSplit, PackedImages
+from mlbench.images.splitting import Amounts, Parts, read_split_file
+
+HOW = (
+    "say which of its classes are for what: --split train=64,val=16,test=rest (classes or shares),"
+    " --split train=FOLDER,test=FOLDER (folders or CSV files), or --split-file CSV (class,split)"
+)
+
+
+def load_own(name: str) -> type[PackedImages]:
+    """Return the class of a user's own data set.
+
+    Raises:
+        DataError: Its manifest is damaged.
+    """
+    manifest = Manifest.read(pack_folder(name))
+    return own_data(name, manifest.split.rule, manifest.split.splits)
+
+
+def own_data(
+    name: str,
+    rule: str,
+    classes: Mapping[str, Split],
+    layouts: tuple[Layout, ...] = (CSV, SPLIT_TREES, CLASS_FOLDERS),
+) -> type[PackedImages]:
+    """Return a class that stands for a user's own images."""
+
+    class Own(PackedImages):
+        """Images of the user's own."""
+
+        licence = "the user's own"
+        obtain = "the images again"
+        source = "the user's own images"
+        own = True
+
+    Own.name = name
+    Own.__doc__ = f"Images of the user's own, split {rule}."
+    Own.layouts = layouts
+    Own.class_splits = (ClassSplit("own", rule, dict(classes)),)
+    Own.images = 0
+    return Own
+
+
+def find_own(
+    name: str,
+    roots: Sequence[Path],
+    split: Amounts | Parts | None,
+    split_file: Path | None,
+    named: Sequence[Path] | None = None,
+) -> tuple[type[PackedImages], Originals]:
+    """Return a user's own data set and its images.
+
+    Args:
+        name: What to call it.
+        roots: Where its images lie.
+        split: Which classes are for what.
+        split_file: A CSV file that says so.
+        named: What to call the roots: the archives that they were extracted from.
+
+    Raises:
+        MisuseError: Neither the user nor the layout says what is in which split.
+        DataError: The images or the file do not fit.
+    """
+    layouts: tuple[Layout, ...] = (CSV, SPLIT_TREES, CLASS_FOLDERS)
+    if isinstance(split, Parts):
+        layouts = (Layout("the parts that --split names", lambda _: split.listing(roots)),)
+    elif split is not None or split_file is not None:
+        layouts = (CLASS_FOLDERS,)
+    listing = first_listing(layouts, roots)
+    if split_file is not None:
+        rule, classes = f"by {split_file.name}", read_split_file(split_file, sorted(listing.images))
+    elif isinstance(split, Amounts):
+        rule, classes = split.rule, split.assign(sorted(listing.images))
+    elif set(listing.splits) >= set(listing.images) != set():
+        rule, classes = "as its folders or CSV files have it", listing.splits
+    else:
+        raise MisuseError(
+            f"{name!r} is no data set that mlbench knows; to pack one of yours, {HOW}"
+        )
+    data = own_data(name, rule, classes, tuple(only(classes, layout) for layout in layouts))
+    return data, find_originals(data, *roots, named=named)
+
+
+def only(classes: Mapping[str, Split], layout: Layout) -> Layout:
+    """Return a layout that passes over classes that no split has."""
+
+    def read(roots: Sequence[Path]) -> Listing | None:
+        listing = layout.read(roots)
+        if listing is not None:
+            listing.images = {n: some for n, some in listing.images.items() if n in classes}
+        return listing
+
+    return Layout(layout.name, read)
+
+
+def first_listing(layouts: Sequence[Layout], roots: Sequence[Path]) -> Listing:
+    """Return what the first layout that fits finds; nothing where none does.
+
+    Raises:
+        MisuseError: A root does not exist.
+    """
+    for root in roots:
+        if not root.exists():
+            raise MisuseError(f"{root} is not there; give the folder that holds your images")
+    try:
+        found = (layout.read([root.resolve() for root in roots]) for layout in layouts)
+        return next((listing for listing in found if listing is not None), Listing())
+    except OSError as err:
+        raise DataError(
+            f"{err.filename} cannot be read ({err.strerror}); make it readable"
+        ) from err
