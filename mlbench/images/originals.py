@@ -101,7 +101,8 @@ def _refuse_strangers(data: type[PackedImages], places: str, listing: Listing) -
     for split in data.class_splits:
         if all(split.classes.get(name, where) == where for name, where in listing.splits.items()):
             return
-    name, where = next((n, w) for n, w in sorted(listing.splits.items()) if first.classes[n] != w)
+    theirs = sorted(listing.splits.items())
+    name, where = next((n, w) for n, w in theirs if first.classes.get(n, w) != w)
     raise DataError(
         f"{places} has class {name} in {where}, which the split of {first.rule} has in"
         f" {first.classes[name]}, so it is split otherwise; get {data.obtain}"

@@ -29,7 +29,12 @@ def invoke(*arguments: str) -> Result:
 @pytest.mark.parametrize(
     ("kind", "arguments", "file"),
     [
-        ("algorithms", ["algorithm", "mine"], "algorithms/mine.py"),
+        pytest.param(
+            "algorithms",
+            ["algorithm", "mine"],
+            "algorithms/mine.py",
+            marks=pytest.mark.slow,
+        ),
         ("algorithms", ["algorithm", "mine", "--template", "metric"], "algorithms/mine.py"),
         ("datasets", ["dataset", "mine"], "datasets/mine.py"),
     ],

@@ -187,6 +187,7 @@ def test_images_are_tested_in_their_own_domain_and_in_others(mlbench: Call) -> N
     assert re.search(r"^glyphs +\d+\.\d ± \d+\.\d %", result.stdout, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_and_resume_goes_on(mlbench: Call, tmp_path: Path) -> None:
     many = ("--train-tasks", "100000", "--val-every", "1000", "--threads", "1")
     command = [sys.executable, "-m", "mlbench", *SINE, *many]
@@ -270,6 +271,7 @@ def test_a_run_that_failed_for_want_of_room_goes_on(
     assert frame.rows() == [(29, 29)]
 
 
+@pytest.mark.slow
 def test_a_terminal_that_closes_stops_no_run(mlbench: Call) -> None:
     command = f"{sys.executable} -m mlbench {' '.join(SINE)} 2>&1 >/dev/null | head -1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
@@ -277,6 +279,7 @@ def test_a_terminal_that_closes_stops_no_run(mlbench: Call) -> None:
     assert list_runs(store())["status"].to_list() == ["finished"]
 
 
+@pytest.mark.slow
 def test_a_result_that_waits_in_the_journals_is_told(mlbench: Call) -> None:
     assert mlbench(*SINE).exit_code == 0
     with held(read_only=True) as pid:

@@ -227,6 +227,7 @@ def test_folders_may_follow_any_of_the_published_splits(
         find_originals(cub, tmp_path / "chen")
 
 
+@pytest.mark.slow
 def test_the_real_crops_are_44_28_and_28_classes_of_30(
     cub: type[PackedImages], real_data: Path
 ) -> None:

@@ -82,6 +82,7 @@ def test_classes_cut_into_splits_otherwise_are_refused(
         find_originals(mini, trees)
 
 
+@pytest.mark.slow
 def test_the_real_subset_packs_to_60_images_a_class(
     mini: type[PackedImages], real_data: Path
 ) -> None:

@@ -53,8 +53,9 @@ def official(root: Path, draw: Draw) -> Path:
         "class_name,image_name\nant,a.png\nbee,b.png\n",
         "\ufefffilename,label\na.png,ant\nb.png,bee\n",
         ",filename,label\n0,a.png,ant\n1, b.png ,bee\n",
+        "filename ,  label \na.png,ant\nb.png,bee\n",
     ],
-    ids=["label", "class", "class_name", "byte order mark", "row numbers"],
+    ids=["label", "class", "class_name", "byte order mark", "row numbers", "spaces"],
 )
 def test_every_known_header_of_a_csv_file_reads_the_same(
     rows: str, tmp_path: Path, draw: Draw

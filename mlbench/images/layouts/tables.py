@@ -157,7 +157,7 @@ def csv_rows(
     try:
         with path.open(newline="", encoding="utf-8-sig") as text:
             rows = csv.DictReader(text, skipinitialspace=True)
-            header = [name.strip() for name in rows.fieldnames or ()]
+            rows.fieldnames = header = [name.strip() for name in rows.fieldnames or ()]
             pair = next((pair for pair in columns if set(pair) <= set(header)), None)
             if pair is None:
                 raise DataError(
