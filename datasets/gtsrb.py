@@ -21,7 +21,7 @@ from mlbench.errors import DataError
 from mlbench.images import PackedImages
 from mlbench.images.fetch.download import Download
 from mlbench.images.layouts import Layout, Listing
-from mlbench.images.layouts.listing import class_folders
+from mlbench.images.layouts.listing import class_folders, inner
 from mlbench.images.packed import ClassSplit
 from mlbench.images.pictures import FileImage
 
@@ -85,7 +85,7 @@ def labels(images: Path, trees: Sequence[Path]) -> Iterator[tuple[str, str]]:
     try:
         with file.open(newline="", encoding="utf-8") as text:
             for row in csv.DictReader(text, delimiter=";", skipinitialspace=True):
-                yield str(row["Filename"]), str(row["ClassId"])
+                yield inner(str(row["Filename"]), file), str(row["ClassId"])
     except (KeyError, UnicodeDecodeError, csv.Error) as err:
         raise DataError(f"{file} is damaged ({err}); restore it from the original") from err
 

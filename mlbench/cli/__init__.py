@@ -13,6 +13,7 @@ from typing import Any, NoReturn, cast
 import click
 
 from mlbench import __version__
+from mlbench.cli.output import printable
 from mlbench.errors import MlbenchError
 
 VERBS = {
@@ -112,7 +113,7 @@ def one_line(err: MlbenchError | click.ClickException) -> str:
     """Return an error's message in one line; of misused options, with where to read on."""
     if not isinstance(err, click.UsageError) or err.ctx is None:
         notes = "".join(f" ({note})" for note in getattr(err, "__notes__", ()))
-        return " ".join(str(err).splitlines()) + notes
+        return printable(" ".join(str(err).splitlines()) + notes)
     message = " ".join(err.format_message().split())
     stop = "" if message.endswith((".", "?", "!", ")")) else "."
     return f"{message}{stop} See '{err.ctx.command_path} --help'."

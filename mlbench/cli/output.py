@@ -59,8 +59,14 @@ def cell_text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def printable(text: str) -> str:
+    """Return a text without what would steer a terminal: names of files may hold anything."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def aligned(cells: list[list[str]], width: int | None = None) -> str:
     """Return rows of cells as lines; the last column is wrapped where lines have a width."""
+    cells = [list(map(printable, row)) for row in cells]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)][:-1]
     indent = sum(widths) + 2 * len(widths)
     room = max(width - indent, NARROWEST) if width else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -72,11 +73,25 @@ def find_originals(
     if not listing.images:
         example = f": {listing.absent[0]} is absent" if listing.absent else ""
         raise DataError(f"{places} has {layout.name}, but no images{example}; get {data.obtain}")
+    if names != roots:
+        _relabel(listing, roots, places)
+    listing.count_once()
     _refuse_strangers(data, places, listing)
     chosen = (
         listing.indexed and not listing.absent and set(listing.images) == set(data.class_names())
     )
     return Originals(layout, names, listing, _missing(data, listing), chosen)
+
+
+def _relabel(listing: Listing, roots: Sequence[Path], places: str) -> None:
+    """Call files by what they are extracted from, and their place in it."""
+    for pictures in listing.images.values():
+        for number, picture in enumerate(pictures):
+            if isinstance(picture, FileImage):
+                root = next((each for each in roots if each in picture.path.parents), None)
+                if root is not None:
+                    label = f"{places}: {picture.path.relative_to(root)}"
+                    pictures[number] = replace(picture, label=label)
 
 
 def _read(data: type[PackedImages], roots: Sequence[Path]) -> tuple[Layout | None, Listing]:

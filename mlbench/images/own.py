@@ -15,6 +15,7 @@ from mlbench.images.pack import Manifest
 from mlbench.images.packed import ClassSplit, PackedImages
 from mlbench.images.splitting import Amounts, Parts, read_split_file
 
+LAYOUTS: tuple[Layout, ...] = (CSV, SPLIT_TREES, CLASS_FOLDERS)
 HOW = (
     "say which of its classes are for what: --split train=64,val=16,test=rest (classes or shares),"
     " --split train=FOLDER,test=FOLDER (folders or CSV files), or --split-file CSV (class,split)"
@@ -35,7 +36,7 @@ def own_data(
     name: str,
     rule: str,
     classes: Mapping[str, Split],
-    layouts: tuple[Layout, ...] = (CSV, SPLIT_TREES, CLASS_FOLDERS),
+    layouts: tuple[Layout, ...] = LAYOUTS,
 ) -> type[PackedImages]:
     """Return a class that stands for a user's own images."""
 
@@ -75,7 +76,7 @@ def find_own(
         MisuseError: Neither the user nor the layout says what is in which split.
         DataError: The images or the file do not fit.
     """
-    layouts: tuple[Layout, ...] = (CSV, SPLIT_TREES, CLASS_FOLDERS)
+    layouts = LAYOUTS
     if isinstance(split, Parts):
         layouts = (Layout("the parts that --split names", lambda _: split.listing(roots)),)
     elif split is not None or split_file is not None:

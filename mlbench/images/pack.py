@@ -87,6 +87,7 @@ class Manifest:
         pillow: The version that decoded the images.
         classes: In the order of their images.
         files: Both arrays, by name.
+        marks_sha256: The hash of what is kept of the originals.
         licence: On which terms the images may be used.
         split: The split by default; of a user's own data set, the split.
         own: Whether it is a user's own, so that there is no plugin that knows more of it.
@@ -101,6 +102,7 @@ class Manifest:
     pillow: str
     classes: tuple[PackedClass, ...]
     files: dict[str, PackedFile]
+    marks_sha256: str
     licence: str
     split: PackedRule
     own: bool
@@ -114,6 +116,13 @@ class Manifest:
             "splits": sorted(self.split.splits.items()) if self.own else None,
         }
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+    def same_as(self, other: Manifest) -> bool:
+        """Return whether another manifest is of the same content and says the same of it."""
+        return all(
+            getattr(self, name) == getattr(other, name)
+            for name in ("fingerprint", "missing", "damaged", "marks_sha256")
+        )
 
     @property
     def count(self) -> int:
@@ -227,12 +236,22 @@ class Pack:
         """
         folder = pack_folder(name)
         pack = cls(folder, Manifest.read(folder))
-        for file in (PIXELS, MARKS):
-            pack.check(file)
+        touched = [file for file in (PIXELS, MARKS) if pack.touched(file)]
+        if touched:
+            pack.verify()
+        for file in touched:
+            # A copy of the home has other times; with the right ones it need not be hashed again.
+            with suppress(OSError):
+                now = (folder / file).stat()
+                os.utime(folder / file, ns=(now.st_atime_ns, pack.manifest.files[file].modified))
         return pack
 
-    def check(self, file: str) -> None:
-        """Compare size and time of a file with what was packed, its pixels if need be."""
+    def touched(self, file: str) -> bool:
+        """Return whether a file is younger or older than when it was packed.
+
+        Raises:
+            DataError: It cannot be read, or has another size.
+        """
         packed, path = self.manifest.files[file], self.folder / file
         try:
             now = path.stat()
@@ -240,19 +259,16 @@ class Pack:
             raise DataError(self._trouble(file, f"cannot be read ({err.strerror})")) from err
         if now.st_size != packed.bytes:
             raise DataError(self._trouble(file, f"has {now.st_size} of its {packed.bytes} bytes"))
-        if now.st_mtime_ns != packed.modified:
-            if file == PIXELS:
-                self.verify()
-            # A copy of the home has other times; with the right ones it need not be hashed again.
-            with suppress(OSError):
-                os.utime(path, ns=(now.st_atime_ns, packed.modified))
+        return now.st_mtime_ns != packed.modified
 
     def verify(self) -> None:
-        """Hash the pixels.
+        """Hash both arrays.
 
         Raises:
             DataError: They are not those that were packed.
         """
+        if hashlib.sha256(self.marks().tobytes()).hexdigest() != self.manifest.marks_sha256:
+            raise DataError(self._trouble(MARKS, "was changed after packing"))
         self.pixels()  # whose header and size are checked
         each_bytes = prod(self.manifest.recipe.shape)
         # Read, not mapped: pages of a mapping count as memory until somebody else wants it.
@@ -287,6 +303,11 @@ class Pack:
             raise DataError(self._trouble(file, "is damaged")) from err
         if content.shape != shape or content.dtype != dtype:
             raise DataError(self._trouble(file, "holds another array"))
+        if Manifest.read(self.folder).fingerprint != self.manifest.fingerprint:
+            raise DataError(
+                f"{self.folder} was replaced by other content while it was in use; run the command"
+                " again"
+            )
         return np.asarray(content)
 
     def _trouble(self, file: str, reason: str) -> str:

@@ -37,14 +37,14 @@ if TYPE_CHECKING:
     from mlbench.images.packed import PackedImages
 
 HEADROOM = 1 << 20  # bytes of headers and manifest, generously
-DAMAGED = "damaged"  # stands where a fingerprint would
+Outcome = Literal["packed", "replaced", "unchanged"]
 
 
 class Added(NamedTuple):
     """What adding a data set came to."""
 
     manifest: Manifest
-    outcome: Literal["packed", "replaced", "unchanged"]
+    outcome: Outcome
 
 
 class Packed(NamedTuple):
@@ -93,29 +93,43 @@ def add(
     with staging(data.name, space=space) as staged:
         writer = Writer(recipe, staged, advance or (lambda _: None), skip_damaged=skip_damaged)
         manifest = writer.write(data, originals)
-        before = _packed_before(data.name)
-        if before == manifest.fingerprint:
-            return Added(Manifest.read(pack_folder(data.name)), "unchanged")
-        if before is not None and not replace:
-            has = "and damaged" if before == DAMAGED else "with other content"
-            raise DataError(
-                f"{data.name} is packed in {data_home()} already, {has};"
-                f" to replace it: {manifest.add_command}"
-            )
+        if replace:
+            outcome: Outcome = "replaced" if pack_folder(data.name).exists() else "packed"
+            install(staged, data.name)
+            return Added(manifest, outcome)
+        before = _packed_before(data.name, manifest.add_command)
+        if before is not None:
+            if before.same_as(manifest):
+                return Added(before, "unchanged")
+            if before.fingerprint != manifest.fingerprint:
+                raise DataError(
+                    f"{data.name} is packed in {data_home()} already, with other content;"
+                    f" to replace it: {manifest.add_command}"
+                )
         install(staged, data.name)
     return Added(manifest, "packed" if before is None else "replaced")
 
 
-def _packed_before(name: str) -> str | None:
-    """Return the fingerprint of what has the name already, to the last byte of its pixels."""
+def _packed_before(name: str, again: str) -> Manifest | None:
+    """Return what has the name already, seen to be whole to the last byte.
+
+    Args:
+        name: The data set's.
+        again: The command that takes the place of what is damaged.
+
+    Raises:
+        DataError: It is damaged.
+    """
     if not pack_folder(name).exists():
         return None
     try:
         pack = Pack.open(name)
         pack.verify()
-    except DataError:
-        return DAMAGED
-    return pack.manifest.fingerprint
+    except DataError as err:
+        raise DataError(
+            f"{name} is packed in {data_home()} already, and damaged; to replace it: {again}"
+        ) from err
+    return pack.manifest
 
 
 class Writer:
@@ -161,6 +175,7 @@ class Writer:
             pillow=PIL.__version__,
             classes=tuple(classes),
             files={file: self._written(file) for file in (PIXELS, MARKS)},
+            marks_sha256=hashlib.sha256(marks.tobytes()).hexdigest(),
             licence=data.licence,
             split=rule_of(data, classes),
             own=data.own,
@@ -214,12 +229,16 @@ class Writer:
         return sorted(found, key=lambda packed: packed.digest)
 
     def _try(self, picture: Picture) -> Packed | DataError:
-        """Return an image, or why it cannot be had."""
+        """Return an image, or why it cannot be decoded.
+
+        Raises:
+            DataError: It can be, and has no bounding box to be cropped to.
+        """
         try:
             image = picture.decode()
-            pixels = self.recipe.apply(picture, image).tobytes()
         except DataError as err:
             return err
+        pixels = self.recipe.apply(picture, image).tobytes()
         return Packed(pixels, mark_of(image), hashlib.sha256(pixels).digest())
 
     def _written(self, file: str) -> PackedFile:

@@ -52,13 +52,15 @@ class FileImage:
     Args:
         path: Where it lies.
         box: The bounding box of what it shows.
+        label: What to call it, where its path will soon mean nothing: in an archive.
     """
 
     path: Path
     box: Box | None = None
+    label: str | None = None
 
     def __str__(self) -> str:
-        return str(self.path)
+        return self.label or str(self.path)
 
     def decode(self) -> Image.Image:
         """Return the image in RGB."""

@@ -110,8 +110,8 @@ class ImageSplit:
         channels, height, width = shape
         if shape == self.input_shape:
             return self
-        pixels = torch.empty((self.count, channels, height, width), dtype=torch.uint8)
-        for start in range(0, len(pixels), 256):
+        images = np.empty((self.count, height, width, channels), dtype=np.uint8)
+        for start in range(0, len(images), 256):
             chunk = self.gather(self.indices[start : start + 256])
             if self.input_shape[1:] != (height, width):
                 chunk = transforms.resize(
@@ -120,8 +120,7 @@ class ImageSplit:
                     interpolation=transforms.InterpolationMode.BICUBIC,
                     antialias=True,
                 )
-            pixels[start : start + 256] = recolour(chunk, channels)
-        images = pixels.permute(0, 2, 3, 1).contiguous().numpy()
+            images[start : start + 256] = recolour(chunk, channels).movedim(1, -1).numpy()
         return ImageSplit(images, self.class_names, self.class_sizes)
 
 

@@ -215,7 +215,26 @@ def assemble(spec: RunSpec, algorithm: type[Algorithm], datasets: dict[str, Data
         spec.protocol.normalisation,
         train.train_classes,
     )
-    return Experiment(spec, algorithm, datasets, problem)
+    experiment = Experiment(spec, algorithm, datasets, problem)
+    check_training(experiment, train)
+    return experiment
+
+
+def check_training(experiment: Experiment, train: Dataset) -> None:
+    """Refuse training episodes that the data cannot give, where they differ from the test's."""
+    algorithm = experiment.algorithm(Execution(device="cpu", threads=1, engine="loop"))
+    stream = experiment.stream(experiment.spec.train_dataset, "train")
+    training = experiment.training_stream(algorithm)
+    if training.flat or training == stream:
+        return
+    with blaming(type(train), "cannot check episodes"):
+        try:
+            train.check(training)
+        except MisuseError as err:
+            raise MisuseError(
+                f"{algorithm.name} trains with {training.ways} ways and {training.queries} queries:"
+                f" {err}; or set them by --set train_ways and --set train_queries"
+            ) from err
 
 
 def build_datasets(

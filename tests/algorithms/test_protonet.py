@@ -10,6 +10,7 @@ from torch import Tensor
 from mlbench.contract import Batch, Problem, TaskBatch
 from mlbench.embedding import EmbeddingBased
 from mlbench.engines import Loop
+from mlbench.errors import MisuseError
 from mlbench.learners import MLP
 from mlbench.registry import load_algorithm
 from mlbench.run.device import Execution
@@ -92,3 +93,11 @@ def test_training_tasks_have_the_papers_ways_or_all_classes_that_there_are() -> 
         stream = experiment.training_stream(experiment.algorithm(CPU))
         assert (stream.ways, stream.queries, stream.shots) == (*expected, shots)
         assert experiment.stream("shapes", "test").ways == 5
+
+
+def test_training_tasks_that_the_data_cannot_give_are_refused_before_a_run_begins() -> None:
+    few = {"shapes.images_per_class": "12"}
+    with pytest.raises(MisuseError, match=r"20 ways and 15 queries: .* --set train_queries"):
+        prepare(Request(algorithm="protonet", train="shapes", queries=3, settings=few))
+    settings = few | {"train_queries": "5"}
+    prepare(Request(algorithm="protonet", train="shapes", queries=3, settings=settings))

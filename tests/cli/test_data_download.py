@@ -291,8 +291,9 @@ def test_without_official_files_it_is_said_how_to_get_them(
 ) -> None:
     install(server, tmp_path, monkeypatch)
     assert refusal(run("download", "noise", "--yes"), 1) == (
-        "Error: noise has no official files that mlbench may download (licence: for nothing but"
-        " this test); get noise from its author; then run: mlbench data add noise PATH"
+        "Error: mlbench knows no official address with a published checksum that noise may be"
+        " fetched from without asking (licence: for nothing but this test); get noise from its"
+        " author; then run: mlbench data add noise PATH"
     )
 
 

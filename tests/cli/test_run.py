@@ -187,6 +187,36 @@ def test_images_are_tested_in_their_own_domain_and_in_others(mlbench: Call) -> N
     assert re.search(r"^glyphs +\d+\.\d ± \d+\.\d %", result.stdout, re.MULTILINE)
 
 
+def test_twenty_ways_and_twenty_shots_run(mlbench: Call) -> None:
+    many = ("--ways", "20", "--shots", "20", "--queries", "2", "--threads", "1")
+    small = [f"shapes.{name}" for name in ("image_size=16", "validation_classes=20")]
+    settings = [word for each in (*small, "learner.channels=2") for word in ("--set", each)]
+    budget = ("--train-tasks", "2", "--val-tasks", "1", "--val-every", "2", "--test-tasks", "2")
+    for algorithm in ("fo_maml", "protonet"):
+        result = mlbench("run", algorithm, "--train", "shapes", *many, *settings, *budget)
+        assert result.exit_code == 0, result.output
+    frame = sql(store(), "SELECT ways, shots, episodes FROM results")
+    assert frame.rows() == [(20, 20, 2)] * 2
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--queries", "16,8"), "every class of an episode has as many; give one number"),
+        (("--shots", "5/1"), "every class of an episode has as many; give one number"),
+        (("--queries", "0"), "'0' is no whole number of 1 or more"),
+        (("--ways", "21"), "shapes has 16 validation classes, not 21; lower --ways to 16 or less"),
+        (("--shots", "45"), "need 61 images a class, but train class"),
+    ],
+)
+def test_tasks_that_the_data_cannot_give_are_refused_in_one_line(
+    words: tuple[str, ...], message: str, mlbench: Call
+) -> None:
+    result = mlbench("run", "fo_maml", "--train", "shapes", *words)
+    assert result.exit_code == 2
+    assert message in result.stderr.splitlines()[-1]
+
+
 @pytest.mark.slow
 def test_ctrl_c_saves_and_resume_goes_on(mlbench: Call, tmp_path: Path) -> None:
     many = ("--train-tasks", "100000", "--val-every", "1000", "--threads", "1")

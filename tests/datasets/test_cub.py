@@ -102,7 +102,7 @@ def test_a_run_chooses_the_split_and_the_released_protocol_has_that_of_140_30_an
     cub: type[PackedImages], birds: Path
 ) -> None:
     packed(cub, birds)
-    request = Request(algorithm="protonet", train="cub", ways=5, shots=1, queries=1)
+    request = Request(algorithm="maml", train="cub", ways=5, shots=1, queries=1)
     plain, released = prepare(request), prepare(replace(request, protocol="released"))
     assert plain.spec.options["cub"] == {"split": "chen"}
     assert released.spec.options["cub"] == {"split": "released"}

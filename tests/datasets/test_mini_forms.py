@@ -129,7 +129,7 @@ def test_the_alphabetical_order_of_imagenet_is_another_data_set(
     """Were names sorted as texts, ranks would stand for other images: the test above would fail."""
     assert sorted(map(str, mini_forms.NUMBERS)) != list(map(str, sorted(mini_forms.NUMBERS)))
     first = packed(mini, by_rank(tmp_path / "first", drawn, splits))
-    numeric = tables.originals_of.__wrapped__
+    numeric = tables.originals_of
     monkeypatch.setattr(
         tables, "originals_of", lambda folder: sorted(numeric(folder), key=lambda path: path.name)
     )

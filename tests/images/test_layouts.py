@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -208,3 +209,22 @@ def test_a_folder_of_another_kind_is_left_to_other_layouts(layout: Layout, tmp_p
     (tmp_path / "music").mkdir()
     (tmp_path / "music" / "song.mp3").touch()
     assert layout.read([tmp_path]) is None
+
+
+@pytest.mark.parametrize("place", ["/etc/a.png", "../a.png", "b/../../a.png"])
+def test_a_table_names_nothing_outside_the_folder_that_is_added(
+    place: str, tmp_path: Path, draw: Draw
+) -> None:
+    draw(tmp_path / "a.png", 0)
+    draw(tmp_path / "root" / "images" / "b" / "b.png", 0)
+    (tmp_path / "root" / "train.csv").write_text(f"filename,label\n{place},ant\n")
+    with pytest.raises(DataError, match=r"train\.csv names '.*a\.png', which is outside"):
+        CSV.read([tmp_path / "root"])
+
+
+def test_a_folder_whose_name_is_no_text_is_named(tmp_path: Path, draw: Draw) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xff")
+    folder.mkdir()
+    draw(folder / "a.png", 0)
+    with pytest.raises(DataError, match="has a name that is not UTF-8; rename the folder"):
+        CLASS_FOLDERS.read([tmp_path])

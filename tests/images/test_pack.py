@@ -246,3 +246,20 @@ def test_classes_begin_where_those_before_them_end(tiny: Tiny, tree: Path, folde
 
 def test_nothing_is_packed_in_a_home_that_does_not_exist() -> None:
     assert packed_names() == []
+
+
+def test_what_is_kept_of_the_originals_is_hashed_too(folder: Path) -> None:
+    flip_last_byte(folder / "marks.npy")
+    with pytest.raises(DataError, match=r"marks\.npy was changed after packing; run: mlbench data"):
+        Pack.open("tiny")
+
+
+def test_pixels_that_take_the_place_of_others_are_not_taken_for_them(
+    tiny: Tiny, tree: Path, folder: Path, draw: Callable[..., Path]
+) -> None:
+    data = tiny()
+    assert data.fingerprint
+    draw(tree / "test" / "dog" / "0.png", 4321)
+    add(tiny, find_originals(tiny, tree), replace=True)
+    with pytest.raises(DataError, match="was replaced by other content while it was in use"):
+        data.split("test")

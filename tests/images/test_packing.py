@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -206,3 +207,34 @@ def test_the_manifest_says_where_the_images_came_from(tiny: Tiny, tree: Path, ho
     assert (written.licence, written.own, written.damaged) == ("none", False, ())
     assert written.split.rule == "this test"
     assert written.split.splits == tiny.class_splits[0].classes
+
+
+def test_an_image_that_is_named_twice_is_packed_once(
+    tiny: Tiny, table: Path, tmp_path: Path
+) -> None:
+    """Otherwise it could be shown with its label, and asked for, in one task."""
+    copies = tmp_path / "tables"
+    copies.mkdir()
+    for file in table.glob("*.csv"):
+        shutil.copy(file, copies / file.name)
+    shutil.copy(table / "val.csv", table / "validation.csv")
+    listing = find_originals(tiny, table, copies).listing
+    assert {name: len(pictures) for name, pictures in listing.images.items()} == dict.fromkeys(
+        ("ant", "bee", "cat", "dog"), 3
+    )
+
+
+def test_replacing_renews_what_is_said_of_the_same_content(tiny: Tiny, tree: Path) -> None:
+    first = pack(tiny, tree)
+    assert pack(tiny, tree, replace=True).outcome == "replaced"
+    tiny.images_per_class = 4
+    assert pack(tiny, tree, partial=True).outcome == "replaced"
+    again = Pack.open("tiny").manifest
+    assert (first.manifest.missing, again.missing) == (None, "3 of 4 images a class")
+    assert again.fingerprint == first.manifest.fingerprint
+
+
+def test_no_image_is_left_out_for_want_of_a_bounding_box(tiny: Tiny, tree: Path) -> None:
+    recipe = replace(tiny.recipe(), crop="bbox")
+    with pytest.raises(DataError, match="has no bounding box; add it without --crop bbox"):
+        add(tiny, find_originals(tiny, tree), recipe=recipe, skip_damaged=True)

@@ -222,5 +222,7 @@ def test_one_image_in_two_classes_is_refused_and_one_name_in_two_class_folders_i
     assert listing is not None
     assert [str(name) for name in listing.images] == ["ant", "bee"]
     draw(tmp_path / "images" / "1.png", 2)
-    with pytest.raises(DataError, match=r"1\.png to class bee, and it is in ant already"):
-        CSV.read([tmp_path])
+    flat = CSV.read([tmp_path])
+    assert flat is not None
+    with pytest.raises(DataError, match=r"1\.png is of class bee, and of ant already"):
+        flat.count_once()

@@ -12,7 +12,7 @@ import click
 
 from mlbench.cli.data.shown import described, progress, show, tell
 from mlbench.cli.output import Form, form_options
-from mlbench.errors import MisuseError
+from mlbench.errors import MisuseError, PluginError
 
 if TYPE_CHECKING:
     from mlbench.images.fetch.download import Download
@@ -192,6 +192,8 @@ def packable(name: str) -> type[PackedImages] | None:
     from mlbench.registry import RESERVED, find_plugins, load_dataset
 
     plugin = find_plugins("datasets").get(name)
+    if plugin is not None and plugin.pack is not None and len(plugin.places) > 1:
+        raise PluginError(f"dataset {name!r} is ambiguous: {plugin.fault}")
     if plugin is None or plugin.pack is not None:
         taken = name in RESERVED
         if not name.isidentifier() or name.startswith("_") or taken:

@@ -119,7 +119,8 @@ def downloadable(name: str) -> type[PackedImages]:
         )
     if not data.downloads:
         raise DataError(
-            f"{name} has no official files that mlbench may download (licence: {data.licence});"
+            f"mlbench knows no official address with a published checksum that {name} may be"
+            f" fetched from without asking (licence: {data.licence});"
             f" get {data.obtain}; then run: mlbench data add {name} PATH"
         )
     return data

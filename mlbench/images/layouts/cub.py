@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mlbench.errors import DataError
-from mlbench.images.layouts.listing import Layout, Listing, each
+from mlbench.images.layouts.listing import Layout, Listing, each, inner
 from mlbench.images.pictures import Box, FileImage, Picture
 
 AGAIN = "extract the original archive again"
@@ -29,7 +29,7 @@ def read_official_cub(root: Path) -> Listing | None:
                 f"{tree / 'images.txt'} lists image {image}, which image_class_labels.txt and"
                 f" classes.txt give no class; {AGAIN}"
             ) from err
-        picture = FileImage(tree / "images" / file, boxes.get(image))
+        picture = FileImage(tree / "images" / inner(file, tree / "images.txt"), boxes.get(image))
         pictures.setdefault(name, []).append(picture)
     listing = Listing()
     for name, some in pictures.items():

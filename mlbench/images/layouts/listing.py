@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from mlbench.episodes import Split
 from mlbench.errors import DataError
@@ -59,6 +59,23 @@ class Listing:
                 " the splits must have no class in common: correct the files and repeat"
             )
 
+    def count_once(self) -> None:
+        """Take out what is there twice, so that no image can be shown and asked for in one task.
+
+        Raises:
+            DataError: An image is in two classes.
+        """
+        owners: dict[str, str] = {}
+        for name, pictures in self.images.items():
+            distinct = {str(picture): picture for picture in pictures}
+            for place in distinct:
+                if owners.setdefault(place, name) != name:
+                    raise DataError(
+                        f"{place} is of class {name}, and of {owners[place]} already;"
+                        " take it out of one of them"
+                    )
+            self.images[name] = list(distinct.values())
+
     def merge(self, other: Listing, where: Path) -> None:
         """Take in what another root holds; a file counts once, however often it is found."""
         for name, pictures in other.images.items():
@@ -102,6 +119,20 @@ def each(read: Callable[[Path], Listing | None]) -> Callable[[Sequence[Path]], L
     return read_all
 
 
+def inner(text: str, where: Path) -> str:
+    """Return a path that a file names, which may not lead out of the folder that it is below.
+
+    Raises:
+        DataError: It is absolute, or goes up.
+    """
+    path = PurePath(text)
+    if path.is_absolute() or ".." in path.parts:
+        raise DataError(
+            f"{where} names {text!r}, which is outside the folder that is added; name what is in it"
+        )
+    return text
+
+
 def by_split(root: Path, suffix: str) -> list[tuple[Split, Path]]:
     """Return the files (with a suffix) or the folders (without) that are named as splits."""
     return [
@@ -118,7 +149,20 @@ def class_folders(root: Path) -> Iterator[tuple[str, list[Picture]]]:
         if folder.is_dir() and not folder.name.startswith("."):
             pictures = image_files(folder)
             if pictures:
-                yield folder.name, pictures
+                yield readable(folder), pictures
+
+
+def readable(folder: Path) -> str:
+    """Return the name of a folder.
+
+    Raises:
+        DataError: It is no text, so that it cannot be recorded.
+    """
+    try:
+        folder.name.encode()
+    except UnicodeEncodeError as err:
+        raise DataError(f"{str(folder)!r} has a name that is not UTF-8; rename the folder") from err
+    return folder.name
 
 
 def image_files(folder: Path) -> list[Picture]:

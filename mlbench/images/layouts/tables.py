@@ -11,7 +11,14 @@ from typing import NamedTuple
 
 from mlbench.episodes import Split
 from mlbench.errors import DataError
-from mlbench.images.layouts.listing import SPLIT_NAMES, Layout, Listing, by_split, image_files
+from mlbench.images.layouts.listing import (
+    SPLIT_NAMES,
+    Layout,
+    Listing,
+    by_split,
+    image_files,
+    inner,
+)
 from mlbench.images.pictures import FileImage
 
 CSV_COLUMNS = (("filename", "label"), ("filename", "class"), ("image_name", "class_name"))
@@ -19,6 +26,7 @@ TREES = ("", "train", "ILSVRC2012_img_train", "Data/CLS-LOC/train", "ILSVRC/Data
 """Where below a root the class folders of ILSVRC2012's training images are looked for."""
 FEWEST = 732  # images that a class of ILSVRC2012 has at least
 RANKED = re.compile(r"n\d{8}(?P<rank>\d{8})\.\w+")
+WNID = re.compile(r"n\d{8}")
 ORIGINAL = re.compile(r"n\d{8}_(?P<number>\d+)\.\w+")
 PROBES = 50  # rows that tell whether a layout fits
 
@@ -55,7 +63,8 @@ def read_ilsvrc(roots: Sequence[Path]) -> Listing | None:
     their names (Ravi and Larochelle); ``n01532829_20457.JPEG`` is a name of ILSVRC2012 itself.
 
     Raises:
-        DataError: A class folder has too few images for ranks to mean anything.
+        DataError: A class folder has too few images for ranks to mean anything, or a row gives an
+            image to a class that it is not named after.
     """
     rows = split_rows(roots)
     trees = [tree for root in roots for tree in (root / name for name in TREES) if tree.is_dir()]
@@ -66,26 +75,25 @@ def read_ilsvrc(roots: Sequence[Path]) -> Listing | None:
             folders[name] = found[0]
     if not folders:
         return None
-    return listed(rows, lambda row: find_original(folders.get(row.name), row.file), roots[0])
+    for row in rows:
+        named = WNID.match(row.file)
+        if named and named[0] != row.name:
+            raise DataError(
+                f"{row.table} gives {row.file} to class {row.name}; correct the line, or restore"
+                " the file from the original"
+            )
+    ordered = cache(originals_of)
+    return listed(
+        rows, lambda row: find_original(folders.get(row.name), row.file, ordered), roots[0]
+    )
 
 
 def listed(rows: list[Row], find: Callable[[Row], Path | None], root: Path) -> Listing:
-    """Return what the rows name; files that are not found are told as absent.
-
-    Raises:
-        DataError: An image, or a class, is in two places.
-    """
+    """Return what the rows name; files that are not found are told as absent."""
     listing = Listing(indexed=True)
-    owners: dict[Path, str] = {}
     for row in rows:
         listing.assign(row.name, row.split, row.table)
-        path = find(row)
-        if path is not None and owners.setdefault(path, row.name) != row.name:
-            raise DataError(
-                f"{row.table} gives {path} to class {row.name}, and it is in {owners[path]}"
-                " already; take one of the lines out"
-            )
-        listing.add(row.name, [FileImage(path or root / row.file)])
+        listing.add(row.name, [FileImage(find(row) or root / row.file)])
     return listing
 
 
@@ -117,20 +125,27 @@ def find_file(folders: Sequence[Path], row: Row) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def find_original(folder: Path | None, file: str) -> Path | None:
-    """Return the image of ILSVRC2012 that a name stands for, in its class folder."""
+def find_original(
+    folder: Path | None, file: str, ordered: Callable[[Path], list[Path]]
+) -> Path | None:
+    """Return the image of ILSVRC2012 that a name stands for, in its class folder.
+
+    Args:
+        folder: That folder, if it is there.
+        file: The name.
+        ordered: Return the images of a folder, in the order of their ranks.
+    """
     if folder is None:
         return None
     ranked = RANKED.fullmatch(file)
     if ranked is None:
         names = file, f"{Path(file).stem}.JPEG"
         return next((folder / name for name in names if (folder / name).is_file()), None)
-    originals = originals_of(folder)
+    originals = ordered(folder)
     rank = int(ranked["rank"])
     return originals[rank - 1] if 1 <= rank <= len(originals) else None
 
 
-@cache
 def originals_of(folder: Path) -> list[Path]:
     """Return the images of a class folder of ILSVRC2012, in the order of their numbers.
 
@@ -166,7 +181,7 @@ def csv_rows(
                     " first line"
                 )
             for row in rows:
-                first, second = (str(row[column] or "").strip() for column in pair)
+                first, second = (inner(str(row[column] or "").strip(), path) for column in pair)
                 if not (first and second):
                     raise DataError(
                         f"{path}, line {rows.line_num}, lacks {pair[0]} or {pair[1]};"

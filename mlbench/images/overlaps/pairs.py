@@ -7,7 +7,7 @@ no other, except exactly.
 
 Photographs that were compressed, resized, made brighter, darker or grey are found, but for a few
 that are overexposed; parts of photographs are not (``python -m benchmarks.overlap NAME`` counts
-them). Of handwritten digits many are alike, so that of them only the exact ones count.
+them). Of handwritten digits many are alike, so that of them only exact ones mean anything.
 """
 
 from __future__ import annotations

@@ -38,6 +38,7 @@ def manifest(name: str, classes: Mapping[str, tuple[int, Split | None]]) -> Mani
             PackedClass(name=each, count=count, sha256=f"{name}{each}")
             for each, (count, _) in classes.items()
         ),
+        marks_sha256="",
         files={},
         licence="none",
         split=PackedRule(
