@@ -185,6 +185,7 @@ class Omniglot(PackedImages):
     image_size = 28
     channels = 1
     invert = True
+    default_queries: ClassVar[int] = 15  # with 5 shots, all 20 drawings of a character
 
     def load(self, split: Split) -> ImageSplit:
         """Return the drawings of a split, turned if need be."""

@@ -302,7 +302,8 @@ def _base(kind: Kind) -> type:
 def _unusable(plugin: Plugin, reason: str) -> PluginError:
     again = f"pack it again, or remove it: mlbench data remove {plugin.name}"
     remedy = again if plugin.pack and not plugin.files else REMEDY
-    return PluginError(f"plugin {plugin.places[0]} cannot be used: {reason}; {remedy}")
+    what = "data set" if plugin.pack and not plugin.files else "plugin"
+    return PluginError(f"{what} {plugin.places[0]} cannot be used: {reason}; {remedy}")
 
 
 def _reason(err: BaseException, file: Path | None = None) -> str:

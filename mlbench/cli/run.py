@@ -32,7 +32,9 @@ SEED = click.IntRange(min=0)
     "--shots", type=PerClass(), default=5, show_default=True, help="Support examples per class."
 )
 @click.option(
-    "--queries", type=PerClass(), help="Query examples per class.  [default: 16; sine: 50]"
+    "--queries",
+    type=PerClass(),
+    help="Query examples per class.  [default: 16; sine: 50; omniglot: 15]",
 )
 @click.option("--seed", type=SEED, help="Seed of the run.  [default: 0]")
 @click.option("--seeds", type=Seeds(), help="Several seeds, one run each: 0-4 or 0,2,7.")

@@ -25,6 +25,7 @@ class Originals(NamedTuple):
         missing: What they lack, in a few words.
         chosen: Whether they are a selection on purpose: of every class, and all that their own
             index names.
+        unused: Classes that are there and in no split, so that they are left out.
     """
 
     layout: Layout
@@ -32,6 +33,7 @@ class Originals(NamedTuple):
     listing: Listing
     missing: str | None
     chosen: bool
+    unused: tuple[str, ...] = ()
 
     @property
     def places(self) -> str:

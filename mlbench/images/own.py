@@ -29,7 +29,7 @@ def load_own(name: str) -> type[PackedImages]:
         DataError: Its manifest is damaged.
     """
     manifest = Manifest.read(pack_folder(name))
-    return own_data(name, manifest.split.rule, manifest.split.splits)
+    return own_data(name, manifest.split.rule, manifest.split.splits, words=manifest.options)
 
 
 def own_data(
@@ -37,6 +37,7 @@ def own_data(
     rule: str,
     classes: Mapping[str, Split],
     layouts: tuple[Layout, ...] = LAYOUTS,
+    words: tuple[str, ...] = (),
 ) -> type[PackedImages]:
     """Return a class that stands for a user's own images."""
 
@@ -53,6 +54,7 @@ def own_data(
     Own.layouts = layouts
     Own.class_splits = (ClassSplit("own", rule, dict(classes)),)
     Own.images = 0
+    Own.split_words = words
     return Own
 
 
@@ -62,6 +64,7 @@ def find_own(
     split: Amounts | Parts | None,
     split_file: Path | None,
     named: Sequence[Path] | None = None,
+    words: tuple[str, ...] = (),
 ) -> tuple[type[PackedImages], Originals]:
     """Return a user's own data set and its images.
 
@@ -71,6 +74,7 @@ def find_own(
         split: Which classes are for what.
         split_file: A CSV file that says so.
         named: What to call the roots: the archives that they were extracted from.
+        words: The words of the command line that gave the split.
 
     Raises:
         MisuseError: Neither the user nor the layout says what is in which split.
@@ -92,8 +96,10 @@ def find_own(
         raise MisuseError(
             f"{name!r} is no data set that mlbench knows; to pack one of yours, {HOW}"
         )
-    data = own_data(name, rule, classes, tuple(only(classes, layout) for layout in layouts))
-    return data, find_originals(data, *roots, named=named)
+    read = tuple(only(classes, layout) for layout in layouts)
+    data = own_data(name, rule, classes, read, words)
+    unused = tuple(sorted(set(listing.images) - set(classes)))
+    return data, find_originals(data, *roots, named=named)._replace(unused=unused)
 
 
 def only(classes: Mapping[str, Split], layout: Layout) -> Layout:

@@ -88,6 +88,7 @@ class Manifest:
         classes: In the order of their images.
         files: Both arrays, by name.
         marks_sha256: The hash of what is kept of the originals.
+        options: The words of the command line that gave a user's own split.
         licence: On which terms the images may be used.
         split: The split by default; of a user's own data set, the split.
         own: Whether it is a user's own, so that there is no plugin that knows more of it.
@@ -103,6 +104,7 @@ class Manifest:
     classes: tuple[PackedClass, ...]
     files: dict[str, PackedFile]
     marks_sha256: str
+    options: tuple[str, ...]
     licence: str
     split: PackedRule
     own: bool
@@ -189,6 +191,7 @@ class Manifest:
             "roots": tuple(fields["roots"]),
             "recipe": Recipe(**fields["recipe"]),
             "damaged": tuple(fields["damaged"]),
+            "options": tuple(fields["options"]),
             "classes": tuple(PackedClass(**each) for each in fields["classes"]),
             "files": {name: PackedFile(**each) for name, each in fields["files"].items()},
             "split": PackedRule(**fields["split"]),
@@ -200,12 +203,16 @@ class Manifest:
         """Return the command that packs these data again."""
         words = ["--partial"] * (self.missing is not None)
         words += ["--skip-damaged"] * bool(self.damaged)
-        words += ["--crop", "bbox"] * (self.recipe.crop == "bbox")
-        words += ["--resize", self.recipe.resize] * (self.recipe.resize != "squash-bicubic")
-        size = self.recipe.image_size
-        words += ["--size", str(size)] * (size != Recipe.image_size)
-        words += ["--split", "..."] * self.own
-        return add_command(self.name, self.roots, *words, "--replace")
+        words += [*recipe_words(self.recipe, Recipe()), *self.options, "--replace"]
+        return add_command(self.name, self.roots, *words)
+
+
+def recipe_words(recipe: Recipe, usual: Recipe) -> list[str]:
+    """Return the options that give a recipe where another is usual."""
+    words = ["--crop", recipe.crop] * (recipe.crop != usual.crop)
+    words += ["--resize", recipe.resize] * (recipe.resize != usual.resize)
+    words += ["--size", str(recipe.image_size)] * (recipe.image_size != usual.image_size)
+    return words
 
 
 def add_command(name: str, roots: Sequence[str | Path], *options: str) -> str:

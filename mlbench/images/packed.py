@@ -54,6 +54,7 @@ class PackedImages(ImageDataset):
         image_size: Height and width after packing, in pixels.
         channels: 3 for colour, 1 for grey.
         invert: Whether dark becomes light.
+        split_words: Of a user's own, the words of the command line that gave its split.
         own: Whether it is a user's own, described by its manifest instead of a plugin.
     """
 
@@ -68,6 +69,7 @@ class PackedImages(ImageDataset):
     image_size: ClassVar[int] = 84
     channels: ClassVar[int] = 3
     invert: ClassVar[bool] = False
+    split_words: ClassVar[tuple[str, ...]] = ()
     own: ClassVar[bool] = False
 
     @classmethod
@@ -93,8 +95,9 @@ class PackedImages(ImageDataset):
             DataError: They are not there, or not as they were packed.
         """
         if not pack_folder(self.name).exists():
+            ready = f"run: mlbench data download {self.name}; or " if self.downloads else ""
             raise DataError(
-                f"{self.name} is not packed in {data_home()}; get {self.obtain};"
+                f"{self.name} is not packed in {data_home()}; {ready}get {self.obtain};"
                 f" then run: mlbench data add {self.name} PATH"
             )
         return Pack.open(self.name)

@@ -29,6 +29,7 @@ from mlbench.images.pack import (
     PackedFile,
     PackedRule,
     add_command,
+    recipe_words,
 )
 from mlbench.images.pictures import Picture
 from mlbench.images.recipe import Recipe
@@ -80,15 +81,21 @@ def add(
     Raises:
         DataError: The data are incomplete or damaged, or other content has the name.
     """
+    recipe = recipe or data.recipe()
     missing = originals.missing
+    words = [
+        *recipe_words(recipe, data.recipe()),
+        *data.split_words,
+        "--partial",
+        *["--replace"] * replace,
+    ]
     if missing is not None and not partial and not originals.chosen:
         absent = originals.listing.absent
         example = f" ({absent[0]} is listed and absent)" if absent else ""
         raise DataError(
             f"{originals.places} holds {missing}{example}, so {data.name} is incomplete there;"
-            f" to pack it as it is: {add_command(data.name, originals.roots, '--partial')}"
+            f" to pack it as it is: {add_command(data.name, originals.roots, *words)}"
         )
-    recipe = recipe or data.recipe()
     space = originals.listing.count * (np.prod(recipe.shape).item() + MARK.itemsize) + HEADROOM
     with staging(data.name, space=space) as staged:
         writer = Writer(recipe, staged, advance or (lambda _: None), skip_damaged=skip_damaged)
@@ -176,6 +183,7 @@ class Writer:
             classes=tuple(classes),
             files={file: self._written(file) for file in (PIXELS, MARKS)},
             marks_sha256=hashlib.sha256(marks.tobytes()).hexdigest(),
+            options=data.split_words,
             licence=data.licence,
             split=rule_of(data, classes),
             own=data.own,

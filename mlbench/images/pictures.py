@@ -67,8 +67,11 @@ class FileImage:
         try:
             with Image.open(self.path) as image:
                 if image.mode.startswith(("I", "F")):
-                    raise ValueError(f"mode {image.mode} has more than 8 bits a channel")
-                return image.convert("RGB")
+                    raise DataError(
+                        f"{self} has more than 8 bits a channel (mode {image.mode}); convert it to"
+                        " 8 bits, or leave it out with --skip-damaged"
+                    )
+                return opaque(image)
         except UNREADABLE as err:
             raise damaged(self, err) from err
 
@@ -115,6 +118,14 @@ class ArrayImage:
         """Return width and height."""
         _, height, width, *_ = self.rows.shape
         return width, height
+
+
+def opaque(image: Image.Image) -> Image.Image:
+    """Return an image in RGB, on white where it is transparent."""
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    white = Image.new("RGBA", image.size, "white")
+    return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
 
 
 def damaged(picture: Picture, err: BaseException) -> DataError:

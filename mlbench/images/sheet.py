@@ -36,7 +36,8 @@ def contact_sheet(
             first, size = int(split.starts[place]), min(images, split.class_sizes[place])
             pixels = split.gather(np.arange(first, first + size))
             rows.append((shortened(split.class_names[place]), tiles_of(pixels)))
-        about = f"{heading}: {count} classes, {split.count} images"
+        shown = f" ({len(rows)} are shown)" if len(rows) < count else ""
+        about = f"{heading}: {count} classes{shown}, {split.count} images"
         blocks.append(block(about, rows))
     return stacked(blocks)
 

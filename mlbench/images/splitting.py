@@ -57,6 +57,8 @@ class Amounts:
                 shared += wanted[split]
             else:
                 wanted[split] = int(amount)
+        if shares > 1:
+            raise MisuseError(f"--split gives shares that add up to {shares}; make that 1 or less")
         total = sum(wanted.values())
         if total > len(names):
             raise MisuseError(

@@ -121,7 +121,7 @@ def test_a_name_that_does_not_fit_is_refused(
 
 def test_a_path_that_does_not_exist_is_misuse(mlbench: Mlbench, tmp_path: Path) -> None:
     message = refusal(mlbench("add", "cub", tmp_path / "nowhere"), 2)
-    assert "nowhere is not there; give the folder that holds the official CUB_200_2011/" in message
+    assert "nowhere is not there; give the folder, file or archive with the images" in message
 
 
 def test_an_empty_path_is_called_empty(mlbench: Mlbench, tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_json_says_all_there_is_to_know(mlbench: Mlbench, birds: Path, packed: s
         "fingerprint": packed,
         "folder": str(data_home() / "cub"),
         "roots": [str(birds)],
-        "layout": "images/ with a folder per class",
+        "layout": "a folder per class",
         "resize": "squash-bicubic",
         "crop": "none",
         "invert": False,
@@ -221,7 +221,7 @@ def test_several_paths_are_packed_together(mlbench: Mlbench, birds: Path, tmp_pa
     (row,) = json.loads(result.stdout)
     assert row["roots"] == [str(birds), str(tmp_path / "more")]
     assert row["splits"]["test"] == {"classes": 1, "images": 2}
-    assert f"cub: 6 images in {birds} and {tmp_path / 'more'}: images/ with a" in result.stderr
+    assert f"cub: 6 images in {birds} and {tmp_path / 'more'}: a folder per" in result.stderr
 
 
 def test_damaged_images_are_left_out_on_demand_and_named(mlbench: Mlbench, birds: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -74,7 +75,7 @@ def test_own_images_are_packed_with_a_split_of_ones_own(mlbench: Mlbench, pets: 
         "by amounts (train 0.5, validation 2, test rest) in the order of hashed names"
     )
     assert (row["state"], row["licence"], row["image_size"]) == ("whole", "the user's own", 16)
-    assert f"pets: 32 images in {pets}: images/ with a folder per class" in result.stderr
+    assert f"pets: 32 images in {pets}: a folder per class" in result.stderr
 
 
 def test_options_of_the_split_add_up(mlbench: Mlbench, pets: Path) -> None:
@@ -166,7 +167,9 @@ def test_what_does_not_fit_is_refused_in_one_line(
 def test_another_split_needs_replace(mlbench: Mlbench, pets: Path, packed: str) -> None:
     words = ("data", "add", "pets", pets, "--split", "train=6,test=2", "--size", "16")
     message = refusal(mlbench(*words), 1)
-    assert message.endswith(f"mlbench data add pets {pets} --size 16 --split ... --replace")
+    assert message.endswith(
+        f"mlbench data add pets {pets} --size 16 --split train=6,test=2 --replace"
+    )
     (row,) = json.loads(mlbench(*words, "--replace", "--json").stdout)
     assert row["fingerprint"] != packed
 
@@ -204,3 +207,10 @@ def test_an_edited_manifest_is_a_fault_of_that_data_set_alone(mlbench: Mlbench) 
     rows = {row["name"]: row for row in json.loads(mlbench("list", "datasets", "--json").stdout)}
     assert "manifest.json was changed after packing" in rows["pets"]["fault"]
     assert rows["mini"]["fault"] is None
+
+
+def test_a_name_that_resembles_a_known_one_is_told(mlbench: Mlbench, pets: Path) -> None:
+    result = mlbench("data", "add", "minii", pets, "--split", "train=2,test=2")
+    assert "so it is one of your own (there is 'mini', of which more is known)" in result.stderr
+    assert re.search(r"^\d+ classes are in no split and left out", result.stderr, re.MULTILINE)
+    assert "minii has no validation classes" in result.stderr

@@ -105,7 +105,7 @@ def test_class_folders_of_textures_and_land_are_the_same_data(tmp_path: Path, pa
         add(data, find_originals(data, tmp_path), partial=True)
         (tmp_path / folder).rename(tmp_path / f"{name}-renamed")
         other = find_originals(data, tmp_path / f"{name}-renamed")
-        assert other.layout.name == "images/ with a folder per class"
+        assert other.layout.name == "a folder per class"
         assert add(data, other, partial=True).outcome == "unchanged"
 
 

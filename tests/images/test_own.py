@@ -162,11 +162,20 @@ def test_an_edited_split_is_noticed(pets: Path, home: Path) -> None:
         Manifest.read(home / "pets")
 
 
-def test_the_command_that_packs_these_data_again_leaves_the_split_to_the_user(
+def test_the_command_that_packs_these_data_again_has_the_split_as_it_was_given(
     pets: Path,
 ) -> None:
-    command = pack(pets, split="train=rest").manifest.add_command
-    assert command == f"mlbench data add pets {pets} --split ... --replace"
+    words = ("--split", "train=rest")
+    data, originals = find_own("pets", [pets], parse_split(["train=rest"]), None, words=words)
+    manifest = add(data, originals).manifest
+    assert manifest.add_command == f"mlbench data add pets {pets} --split train=rest --replace"
+    assert load_own("pets").split_words == words
+
+
+def test_classes_of_no_split_are_told(pets: Path) -> None:
+    _, originals = find_own("pets", [pets], parse_split(["train=2"]), None)
+    assert len(originals.unused) > 0
+    assert not set(originals.unused) & set(originals.listing.images)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"own": 3', "\x00"])

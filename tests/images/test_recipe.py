@@ -262,3 +262,11 @@ def test_the_command_that_packs_these_data_again_has_the_recipe(tiny: Tiny, tree
     plain = replace(tiny.recipe(), image_size=84)
     command = add(tiny, find_originals(tiny, tree), recipe=plain, replace=True).manifest.add_command
     assert shlex.split(command) == ["mlbench", "data", "add", "tiny", str(tree), "--replace"]
+
+
+def test_what_is_transparent_is_white(tmp_path: Path) -> None:
+    for mode, clear in (("RGBA", (255, 0, 0, 0)), ("LA", (0, 0))):
+        Image.new(mode, (4, 4), clear).save(tmp_path / f"{mode}.png")
+        assert set(FileImage(tmp_path / f"{mode}.png").decode().tobytes()) == {255}
+    Image.new("RGBA", (4, 4), (255, 0, 0, 255)).save(tmp_path / "solid.png")
+    assert FileImage(tmp_path / "solid.png").decode().getpixel((0, 0)) == (255, 0, 0)

@@ -106,12 +106,17 @@ def test_the_rule_is_told_in_words() -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["train=9,test=2", "train=0.9,val=0.2", "train=11"])
+@pytest.mark.parametrize("text", ["train=9,test=2", "train=0.9,val=2", "train=11"])
 def test_more_classes_than_there_are_are_refused(text: str) -> None:
     with pytest.raises(
         MisuseError, match=r"--split asks for 11 classes, and there are 10; ask for"
     ):
         parsed(text).assign(NAMES)
+
+
+def test_shares_of_more_than_all_are_refused() -> None:
+    with pytest.raises(MisuseError, match=r"shares that add up to 1\.4; make that 1 or less"):
+        parsed("train=0.9,test=0.5").assign(NAMES)
 
 
 FORM = r"--split takes train=64,val=16,test=20, as shares .*; '.*' is none of these"

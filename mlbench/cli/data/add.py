@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -101,7 +102,14 @@ def command(
     from mlbench.images.own import find_own
     from mlbench.images.splitting import parse_split
 
+    for path in paths:
+        if not path.exists():
+            raise MisuseError(
+                f"{path} is not there; give the folder, file or archive with the images"
+            )
     known = packable(name)
+    if known is None:
+        tell_own(name)
     if known is not None and (splits or split_file):
         raise MisuseError(
             f"{name} has published splits, and a run chooses one"
@@ -110,10 +118,13 @@ def command(
     if splits and split_file:
         raise click.UsageError("--split and --split-file exclude each other; give one of them")
     split = parse_split(splits)
+    split_words = tuple(word for text in splits for word in ("--split", text))
+    if split_file:
+        split_words = ("--split-file", str(split_file))
 
     def find(roots: Sequence[Path]) -> tuple[type[PackedImages], Originals]:
         if known is None:
-            return find_own(name, roots, split, split_file, paths)
+            return find_own(name, roots, split, split_file, paths, split_words)
         return known, find_originals(known, *roots, named=paths)
 
     downloads = known.downloads if known else ()
@@ -153,6 +164,8 @@ def pack_paths(
         data, originals = find(roots)
         count = originals.listing.count
         tell(f"{name}: {count} images in {originals.places}: {originals.layout.name}")
+        if unused := originals.unused:
+            tell(f"{len(unused)} classes are in no split and left out, the first is {unused[0]}")
         if absent := originals.listing.absent:
             tell(f"{len(absent)} more are listed and absent, the first of them {absent[0]}")
         recipe = chosen_recipe(data, resize, crop, size)
@@ -169,8 +182,20 @@ def chosen_recipe(data: type[PackedImages], resize: Any, crop: Any, size: int | 
     return replace(recipe, resize=resize, crop=crop, image_size=size or recipe.image_size)
 
 
+def tell_own(name: str) -> None:
+    """Say that a name is nobody's yet, and which known one it resembles."""
+    from mlbench.registry import find_plugins
+
+    known = [each for each, plugin in find_plugins("datasets").items() if plugin.pack is None]
+    near = get_close_matches(name, known, 1)
+    guess = f" (there is {near[0]!r}, of which more is known)" if near else ""
+    tell(f"{name} is no data set that mlbench knows, so it is one of your own{guess}")
+
+
 def tell_added(added: Added, seconds: float) -> None:
     """Say what adding came to."""
+    from mlbench.contract import SPLITS
+
     manifest = added.manifest
     if added.outcome == "unchanged":
         tell(f"{manifest.name} was packed with this very content before; nothing has changed")
@@ -178,6 +203,9 @@ def tell_added(added: Added, seconds: float) -> None:
         tell(f"{added.outcome} in {seconds:.1f} s")
     for picture in manifest.damaged:
         tell(f"left out, since it cannot be decoded: {picture}")
+    empty = [split for split in SPLITS if manifest.own and not manifest.sizes(split)]
+    if empty:
+        tell(f"{manifest.name} has no {' and no '.join(empty)} classes; some runs need them")
     if manifest.missing is not None:
         tell(f"incomplete: {manifest.missing}; every result of {manifest.name} will say so")
 

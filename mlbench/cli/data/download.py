@@ -128,11 +128,9 @@ def downloadable(name: str) -> type[PackedImages]:
 
 def repeated(data: type[PackedImages], recipe: Recipe, *, replace: bool) -> str:
     """Return the command that goes on with this one."""
-    usual = data.recipe()
-    words = ["--resize", recipe.resize] * (recipe.resize != usual.resize)
-    words += ["--crop", recipe.crop] * (recipe.crop != usual.crop)
-    words += ["--size", str(recipe.image_size)] * (recipe.image_size != usual.image_size)
-    words += ["--replace"] * replace
+    from mlbench.images.pack import recipe_words
+
+    words = [*recipe_words(recipe, data.recipe()), *["--replace"] * replace]
     return shlex.join(["mlbench", "data", "download", data.name, *words])
 
 

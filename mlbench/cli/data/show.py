@@ -65,6 +65,7 @@ def facts_of(data: ImageDataset) -> dict[str, Any]:
         facts |= {
             key: value for key, value in packed.items() if key not in {"splits", "name", "missing"}
         }
+        facts["pack_fingerprint"] = facts.pop("fingerprint")
         facts["split_rule"] = data.class_split.rule
         facts["published_splits"] = [split.name for split in data.class_splits]
     facts |= {

@@ -15,7 +15,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Literal, Protocol, Self
@@ -112,13 +112,26 @@ class Zip:
             elif info.compress_type not in PLAIN:
                 strange = f"is compressed by method {info.compress_type}"
             folder = info.is_dir()
-            name = info.orig_filename
+            name = name_of(info)
             yield Member(name, 0 if folder else info.file_size, folder, strange, info)
 
     def open(self, member: Member) -> IO[bytes]:
         """Return the content of a file."""
         assert isinstance(member.header, zipfile.ZipInfo)  # noqa: S101  # for mypy
         return self.file.open(member.header)
+
+
+def name_of(info: zipfile.ZipInfo) -> str:
+    """Return the path of a member of a zip file.
+
+    Where the file does not say that it is UTF-8, it may be all the same: many programs write that
+    and do not say so. No name of more than ASCII that was meant otherwise is valid UTF-8 by chance.
+    """
+    name = info.orig_filename
+    if not info.flag_bits & 0x800:
+        with suppress(UnicodeError):
+            return name.encode("cp437").decode("utf-8")
+    return name
 
 
 class StrictHeader(tarfile.TarInfo):

@@ -28,4 +28,4 @@ def read_class_folders(root: Path) -> Listing | None:
 
 
 SPLIT_TREES = Layout("train/, val/ and test/ with a folder per class", each(read_split_trees))
-CLASS_FOLDERS = Layout("images/ with a folder per class", each(read_class_folders))
+CLASS_FOLDERS = Layout("a folder per class", each(read_class_folders))

@@ -52,7 +52,7 @@ def read_csv(roots: Sequence[Path]) -> Listing | None:
     if any((root / "images").is_dir() for root in roots) or any(
         find_file(folders, row) for row in rows[:PROBES]
     ):
-        return listed(rows, lambda row: find_file(folders, row), roots[0]) if rows else None
+        return listed(rows, lambda row: find_file(folders, row), folders[0]) if rows else None
     return None
 
 

@@ -22,6 +22,7 @@ from mlbench.errors import DataError
 from mlbench.images import PackedImages
 from mlbench.images.fetch.archives import extracted
 from mlbench.images.fetch.download import Download
+from mlbench.images.fetch.extraction import Zip
 from mlbench.images.home import data_home
 from mlbench.images.originals import find_originals
 from mlbench.images.packing import add
@@ -466,3 +467,16 @@ def test_a_zip_file_of_omniglot_is_extracted() -> None:
     with extracted("omniglot", (), [path], lambda _: None) as roots:
         assert roots[0].name == "images_background_small1"
         assert len(list(roots[0].glob("*/character*/*.png"))) == 2720
+
+
+def test_names_in_utf_8_that_a_zip_file_does_not_call_so_are_read_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("xx/y.txt", b"content")
+    raw = path.read_bytes().replace(b"xx/y.txt", "é/y.txt".encode())  # as long, and no flag
+    path.write_bytes(raw)
+    archive_read = Zip(path)
+    assert [member.name for member in archive_read.members()] == ["é/y.txt"]
+    (member,) = archive_read.members()
+    archive_read.close()
+    assert member.size == len(b"content")

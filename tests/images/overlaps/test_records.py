@@ -39,6 +39,7 @@ def manifest(name: str, classes: Mapping[str, tuple[int, Split | None]]) -> Mani
             for each, (count, _) in classes.items()
         ),
         marks_sha256="",
+        options=(),
         files={},
         licence="none",
         split=PackedRule(
