@@ -135,6 +135,10 @@ class Curve(Vertical):
         drawing, plot = self.drawing, self.query_one(Plot)
         if drawing is None:
             return
+        if not plot.query("#legend"):  # it is not laid out yet, or no longer
+            if self.is_attached:
+                self.call_after_refresh(self.draw_again)
+            return
         across, upwards = self.size.width - LEFT - 2, self.size.height - 5
         self.across.most, self.upwards.most = max(2, across // 9), max(3, 2 * upwards // 3)
         self.query_one(".title", Static).update(drawing.title)
