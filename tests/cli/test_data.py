@@ -18,6 +18,7 @@ from PIL import Image
 
 from mlbench.cli import main
 from mlbench.images.home import data_home
+from tests.refused import refusal
 
 BIRDS = ("001.Black_footed_Albatross", "002.Laysan_Albatross", "004.Groove_billed_Ani")
 Mlbench = Callable[..., Result]
@@ -51,14 +52,6 @@ def packed(mlbench: Mlbench, birds: Path) -> str:
     """Return the fingerprint of these birds, packed."""
     row = json.loads(mlbench("add", "cub", birds, "--partial", "--json").stdout)[0]
     return str(row["fingerprint"])
-
-
-def refusal(result: Result, code: int) -> str:
-    assert result.exit_code == code
-    assert result.stdout == ""
-    line = result.stderr.splitlines()[-1]
-    assert line.startswith("Error: ")
-    return line
 
 
 def test_adding_prints_what_was_packed_and_says_what_is_missing(

@@ -20,6 +20,7 @@ from mlbench.cli import main
 from mlbench.cli.data import download as verb
 from mlbench.images.fetch.fetcher import downloads_folder
 from mlbench.images.home import data_home, pack_folder
+from tests.refused import refusal
 from tests.served import Site, ranged, refused, site, whole
 
 Run = Callable[..., Result]
@@ -114,14 +115,6 @@ def noise(server: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site
     two = server.offer("/two.zip", TWO, folder="noise")
     install(server, tmp_path, monkeypatch, one, two)
     return server
-
-
-def refusal(result: Result, code: int) -> str:
-    assert result.exit_code == code
-    assert result.stdout == ""
-    line = result.stderr.splitlines()[-1]
-    assert line.startswith("Error: ")
-    return line
 
 
 def test_a_data_set_is_downloaded_and_packed(noise: Site, run: Run) -> None:

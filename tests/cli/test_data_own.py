@@ -14,6 +14,7 @@ from PIL import Image
 
 from mlbench.cli import main
 from mlbench.images.home import data_home
+from tests.refused import refusal
 
 NAMES = ("cat", "dog", "emu", "fox", "gnu", "hen", "ibis", "jay")
 Mlbench = Callable[..., Result]
@@ -52,14 +53,6 @@ def packed(mlbench: Mlbench, pets: Path) -> str:
     """Return the fingerprint of these pets, packed."""
     result = mlbench("data", "add", "pets", pets, *SPLIT, "--size", "16", "--json")
     return str(json.loads(result.stdout)[0]["fingerprint"])
-
-
-def refusal(result: Result, code: int) -> str:
-    assert result.exit_code == code
-    assert result.stdout == ""
-    line = result.stderr.splitlines()[-1]
-    assert line.startswith("Error: ")
-    return line
 
 
 def test_own_images_are_packed_with_a_split_of_ones_own(mlbench: Mlbench, pets: Path) -> None:

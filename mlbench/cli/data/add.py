@@ -187,7 +187,7 @@ def tell_own(name: str) -> None:
     from mlbench.registry import find_plugins
 
     known = [each for each, plugin in find_plugins("datasets").items() if plugin.pack is None]
-    near = get_close_matches(name, known, 1)
+    near = get_close_matches(name, known, 1, cutoff=0.8)
     guess = f" (there is {near[0]!r}, of which more is known)" if near else ""
     tell(f"{name} is no data set that mlbench knows, so it is one of your own{guess}")
 
