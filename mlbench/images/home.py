@@ -170,17 +170,31 @@ def _alone(name: str, work: str = "") -> Iterator[None]:
     lock_file = f".{name}.{work}.lock" if work else f".{name}.lock"
     try:
         home.mkdir(parents=True, exist_ok=True)
-        with (home / lock_file).open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as err:
-                raise DataError(
-                    f"another process is {work or 'packing or removing'} {name} in {home};"
-                    " wait for it, or end it, and repeat the command"
-                ) from err
+        with locked(home / lock_file, f"{work or 'packing or removing'} {name} in {home}"):
             yield
     except OSError as err:
         raise DataError(_unreachable(home, "write to", err)) from err
+
+
+@contextmanager
+def locked(file: Path, work: str) -> Iterator[None]:
+    """Hold a lock, which the kernel drops with its process.
+
+    Args:
+        file: The lock; it is made if need be.
+        work: What whoever holds it is doing, in words.
+
+    Raises:
+        DataError: Another process holds it.
+    """
+    with file.open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as err:
+            raise DataError(
+                f"another process is {work}; wait for it, or end it, and repeat the command"
+            ) from err
+        yield
 
 
 def _check_room(name: str) -> None:

@@ -7,7 +7,6 @@ the server still has the same file.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +18,7 @@ from mlbench.errors import DataError
 from mlbench.images.fetch.connection import Answer, BrokenOffError, ask, network, refusal
 from mlbench.images.fetch.download import Download, md5_of
 from mlbench.images.fetch.part import Part
-from mlbench.images.home import HOME_VARIABLE, data_home, require_space
+from mlbench.images.home import HOME_VARIABLE, data_home, locked, require_space
 
 DOWNLOADS = ".downloads"  # no data set can have this name
 TIMEOUT = 60.0  # seconds that a server may be silent
@@ -78,7 +77,8 @@ class Fetcher:
                 space; or another process is at it.
         """
         folder = make_downloads_folder(self.name)
-        with writing(folder), alone(self.name):
+        lock = data_home() / f".{self.name}.downloading.lock"
+        with writing(folder), locked(lock, f"downloading {self.name} to {folder}"):
             require_space(self.name, bytes_left(self.name, downloads))
             return [self.fetch(download, folder / download.file) for download in downloads]
 
@@ -181,20 +181,6 @@ class Fetcher:
             os.fsync(file.fileno())
         if left:
             raise BrokenOffError(f"the connection broke off {left} bytes before the end")
-
-
-@contextmanager
-def alone(name: str) -> Iterator[None]:
-    """Hold the lock of a data set's downloads, which the kernel drops with the process."""
-    with (data_home() / f".{name}.downloading.lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as err:
-            raise DataError(
-                f"another process is downloading {name} to {downloads_folder(name)};"
-                " wait for it, or end it, and repeat the command"
-            ) from err
-        yield
 
 
 @contextmanager
