@@ -145,12 +145,19 @@ async def test_all_of_it_works_by_keyboard(
         await pilot.press("enter", "end", "enter")  # the last technique
         await known(pilot)
         assert screen.values.algorithm == "turtle"
-        await pilot.press("tab", "tab", "tab", "space")  # the second data set, to test on
-        ticks = list(screen.query(Tick))
-        assert screen.focused is ticks[1]
-        assert str(ticks[1].render()) == "[x] glyphs"
-        assert str(ticks[0].render()) == "[ ] cub"
-        for _ in range(4):
+        ticks = list(screen.query_one("SeveralRow").query(Tick))  # the data sets, by name
+        names = [str(tick.render()).removeprefix("[ ] ") for tick in ticks]
+        glyphs = names.index("glyphs")
+        await pilot.press("tab", "tab")  # over the data set to train on, to the first of them
+        assert screen.focused is ticks[0]
+        for _ in range(glyphs):
+            await pilot.press("tab")
+        await pilot.press("space")
+        assert screen.focused is ticks[glyphs]
+        assert [str(tick.render()) for tick in ticks] == [
+            f"[{'x' if name == 'glyphs' else ' '}] {name}" for name in names
+        ]
+        for _ in range(len(ticks) - glyphs):  # over the others, to the budget and past it
             await pilot.press("tab")
         await pilot.press("down", "2", "down")  # from ways to shots, and on
         await pilot.press("3", "enter", "7")  # queries, then seeds
