@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -41,6 +42,27 @@ class Originals(NamedTuple):
         return " and ".join(map(str, self.roots))
 
 
+class Found(NamedTuple):
+    """What some folders or files hold, by the first layout that fits.
+
+    Args:
+        layout: That layout; ``None`` where none fits.
+        listing: The images, by class.
+        roots: The folders and files.
+        names: What to call them: themselves, or the archives that they were extracted from.
+    """
+
+    layout: Layout | None
+    listing: Listing
+    roots: tuple[Path, ...]
+    names: tuple[Path, ...]
+
+    @property
+    def places(self) -> str:
+        """Return the names, in words."""
+        return " and ".join(map(str, self.names))
+
+
 def find_originals(
     data: type[PackedImages], *roots: Path, named: Sequence[Path] | None = None
 ) -> Originals:
@@ -55,23 +77,52 @@ def find_originals(
         MisuseError: One of them does not exist.
         DataError: They are of no layout of this data set, or hold another one.
     """
-    wanted = ", or ".join(layout.name for layout in data.layouts)
+    return originals_of(data, look(data.layouts, roots, forms_of(data), named))
+
+
+def look(
+    layouts: Sequence[Layout], roots: Sequence[Path], wanted: str, named: Sequence[Path] | None
+) -> Found:
+    """Return what is there, by the first layout that fits.
+
+    Args:
+        layouts: Those that may fit.
+        roots: Folders and files.
+        wanted: What they should hold, in words.
+        named: What to call them.
+
+    Raises:
+        MisuseError: One of them does not exist.
+        DataError: One cannot be read, or is not as its layout asks.
+    """
     for root in roots:
         if not root.exists():
             raise MisuseError(f"{root} is not there; give the folder that holds {wanted}")
     roots = tuple(dict.fromkeys(root.resolve() for root in roots))
-    names = tuple(dict.fromkeys(path.resolve() for path in named or roots))
-    places = " and ".join(map(str, names))
-    try:
-        layout, listing = _read(data, roots)
-        if layout is None:
+    found = Found(
+        None, Listing(), roots, tuple(dict.fromkeys(path.resolve() for path in named or roots))
+    )
+    with _reading(found.places):
+        for layout in layouts:
+            listing = layout.read(roots)
+            if listing is not None:
+                return found._replace(layout=layout, listing=listing)
+    return found
+
+
+def originals_of(data: type[PackedImages], found: Found) -> Originals:
+    """Return what was found as the images of a data set.
+
+    Raises:
+        DataError: It is of no layout of this data set, or another one.
+    """
+    layout, listing, roots, names = found
+    places = found.places
+    if layout is None:
+        with _reading(places):
             empty = all(root.is_dir() and not any(root.iterdir()) for root in roots)
-            is_what = "is empty" if empty else "is of another layout"
-            raise DataError(f"{places} {is_what}; {data.name} is packed from {wanted}")
-    except OSError as err:
-        raise DataError(
-            f"{err.filename or places} cannot be read ({err.strerror}); make it readable"
-        ) from err
+        is_what = "is empty" if empty else "is of another layout"
+        raise DataError(f"{places} {is_what}; {data.name} is packed from {forms_of(data)}")
     if not listing.images:
         example = f": {listing.absent[0]} is absent" if listing.absent else ""
         raise DataError(f"{places} has {layout.name}, but no images{example}; get {data.obtain}")
@@ -85,6 +136,22 @@ def find_originals(
     return Originals(layout, names, listing, _missing(data, listing), chosen)
 
 
+def forms_of(data: type[PackedImages]) -> str:
+    """Return the layouts from which a data set is packed, in words."""
+    return ", or ".join(layout.name for layout in data.layouts)
+
+
+@contextmanager
+def _reading(places: str) -> Iterator[None]:
+    """Put into words what cannot be read."""
+    try:
+        yield
+    except OSError as err:
+        raise DataError(
+            f"{err.filename or places} cannot be read ({err.strerror}); make it readable"
+        ) from err
+
+
 def _relabel(listing: Listing, roots: Sequence[Path], places: str) -> None:
     """Call files by what they are extracted from, and their place in it."""
     for pictures in listing.images.values():
@@ -94,15 +161,6 @@ def _relabel(listing: Listing, roots: Sequence[Path], places: str) -> None:
                 if root is not None:
                     label = f"{places}: {picture.path.relative_to(root)}"
                     pictures[number] = replace(picture, label=label)
-
-
-def _read(data: type[PackedImages], roots: Sequence[Path]) -> tuple[Layout | None, Listing]:
-    """Return the first layout that fits, and what is there."""
-    for layout in data.layouts:
-        listing = layout.read(roots)
-        if listing is not None:
-            return layout, listing
-    return None, Listing()
 
 
 def _refuse_strangers(data: type[PackedImages], places: str, listing: Listing) -> None:

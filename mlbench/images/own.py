@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlbench.contract import Split
-from mlbench.errors import DataError, MisuseError
+from mlbench.errors import MisuseError
 from mlbench.images.home import pack_folder
 from mlbench.images.layouts import CLASS_FOLDERS, CSV, SPLIT_TREES
-from mlbench.images.layouts.listing import Layout, Listing
-from mlbench.images.originals import Originals, find_originals
+from mlbench.images.layouts.listing import Layout
+from mlbench.images.originals import Originals, look, originals_of
 from mlbench.images.pack import Manifest
 from mlbench.images.packed import ClassSplit, PackedImages
 from mlbench.images.splitting import Amounts, Parts, read_split_file
@@ -85,7 +85,8 @@ def find_own(
         layouts = (Layout("the parts that --split names", lambda _: split.listing(roots)),)
     elif split is not None or split_file is not None:
         layouts = (CLASS_FOLDERS,)
-    listing = first_listing(layouts, roots)
+    found = look(layouts, roots, "your images", named)
+    listing = found.listing
     if split_file is not None:
         rule, classes = f"by {split_file.name}", read_split_file(split_file, sorted(listing.images))
     elif isinstance(split, Amounts):
@@ -96,37 +97,7 @@ def find_own(
         raise MisuseError(
             f"{name!r} is no data set that mlbench knows; to pack one of yours, {HOW}"
         )
-    read = tuple(only(classes, layout) for layout in layouts)
-    data = own_data(name, rule, classes, read, words)
+    data = own_data(name, rule, classes, layouts, words)
     unused = tuple(sorted(set(listing.images) - set(classes)))
-    return data, find_originals(data, *roots, named=named)._replace(unused=unused)
-
-
-def only(classes: Mapping[str, Split], layout: Layout) -> Layout:
-    """Return a layout that passes over classes that no split has."""
-
-    def read(roots: Sequence[Path]) -> Listing | None:
-        listing = layout.read(roots)
-        if listing is not None:
-            listing.images = {n: some for n, some in listing.images.items() if n in classes}
-        return listing
-
-    return Layout(layout.name, read)
-
-
-def first_listing(layouts: Sequence[Layout], roots: Sequence[Path]) -> Listing:
-    """Return what the first layout that fits finds; nothing where none does.
-
-    Raises:
-        MisuseError: A root does not exist.
-    """
-    for root in roots:
-        if not root.exists():
-            raise MisuseError(f"{root} is not there; give the folder that holds your images")
-    try:
-        found = (layout.read([root.resolve() for root in roots]) for layout in layouts)
-        return next((listing for listing in found if listing is not None), Listing())
-    except OSError as err:
-        raise DataError(
-            f"{err.filename} cannot be read ({err.strerror}); make it readable"
-        ) from err
+    listing.images = {name: some for name, some in listing.images.items() if name in classes}
+    return data, originals_of(data, found)._replace(unused=unused)
