@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from mlbench.contract import SPLITS, Dataset, Hyper, Split, hp
 from mlbench.images.dataset import ImageDataset
 from mlbench.images.drawing import Pixels
-from mlbench.images.split import GREY, ImageSplit
+from mlbench.images.recipe import GREY
+from mlbench.images.split import ImageSplit
 
 CHUNK = 1 << 17  # pixels drawn at once: what the intermediate arrays of a drawing keep in cache
 PROBES = 64  # classes per split that the fingerprint looks at

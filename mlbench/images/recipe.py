@@ -16,6 +16,7 @@ Resize = Literal["squash-bicubic", "resize-crop", "area"]
 Crop = Literal["none", "bbox"]
 RESIZES: tuple[Resize, ...] = get_args(Resize)
 CROPS: tuple[Crop, ...] = get_args(Crop)
+GREY = (0.299, 0.587, 0.114)  # luma of ITU-R 601, as Pillow's "L"
 
 
 @dataclass(frozen=True, kw_only=True)

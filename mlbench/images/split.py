@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.transforms.v2 import functional as transforms
 
-GREY = (0.299, 0.587, 0.114)  # luma of ITU-R 601, as Pillow's "L"
+from mlbench.images.recipe import GREY
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mlbench.images.recipe import Recipe
+from mlbench.images.recipe import GREY, Recipe
 
 SIDE = 16  # of a small grey copy
-GREY = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # luma of ITU-R 601
+LUMA = np.array(GREY, dtype=np.float32)
 CHUNK = 256  # images read at once
 FLAT = 0.5  # levels; a copy that deviates less from its mean shows nothing
 
@@ -47,7 +47,7 @@ class SmallCopies:
     def normalised(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return copies with mean 0 and length 1, ``(n, SIDE * SIDE)``."""
         channels = pixels.shape[-1]
-        grey = pixels @ GREY if channels == 3 else pixels[..., 0].astype(np.float32)
+        grey = pixels @ LUMA if channels == 3 else pixels[..., 0].astype(np.float32)
         small = (self.areas @ grey @ self.areas.T).reshape(len(pixels), -1)
         small -= small.mean(axis=1, keepdims=True)
         length = np.linalg.norm(small, axis=1, keepdims=True)

@@ -39,6 +39,13 @@ Pairs = NDArray[Any]
 """``(n,)`` of :data:`PAIR`."""
 
 
+def traded(pairs: Pairs) -> Pairs:
+    """Return the pairs with a and b in each other's place."""
+    other = pairs.copy()
+    other["a"], other["b"] = pairs["b"], pairs["a"]
+    return other
+
+
 class Side(NamedTuple):
     """A packed data set, as it is compared.
 

@@ -16,13 +16,11 @@ import numpy as np
 
 from mlbench.errors import DataError
 from mlbench.images.home import data_home
-from mlbench.images.overlaps.pairs import PAIR, Pairs, Side, find_pairs
+from mlbench.images.overlaps.pairs import PAIR, Pairs, Side, find_pairs, traded
 from mlbench.images.pack import Manifest, Pack
 
 FOLDER = ".overlaps"  # no data set can have this name
 FORMAT = 1  # of the file; also to be raised when images are compared in another way
-FIELDS = ["a", "b", "distance", "exact"]
-TRADED = ["b", "a", "distance", "exact"]
 
 
 def compare(
@@ -55,12 +53,12 @@ def keep(first: Manifest, second: Manifest | None, pairs: Pairs) -> None:
     Raises:
         DataError: The data home cannot be written.
     """
-    path, traded = record_of(first, second)
+    path, swapped = record_of(first, second)
     names = [first.name, (second or first).name]
     content = {
         "format": FORMAT,
-        "names": names[::-1] if traded else names,
-        "pairs": pairs[TRADED if traded else FIELDS].tolist(),
+        "names": names[::-1] if swapped else names,
+        "pairs": (traded(pairs) if swapped else pairs).tolist(),
     }
     aside = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
@@ -79,7 +77,7 @@ def keep(first: Manifest, second: Manifest | None, pairs: Pairs) -> None:
 
 def recall(first: Manifest, second: Manifest | None) -> Pairs | None:
     """Return what comparing found, or nothing where it has not been done."""
-    path, traded = record_of(first, second)
+    path, swapped = record_of(first, second)
     limits = (first.count, (second or first).count)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -88,8 +86,8 @@ def recall(first: Manifest, second: Manifest | None) -> Pairs | None:
         pairs = np.array([tuple(row) for row in content["pairs"]], dtype=PAIR)
     except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return None
-    if traded:
-        pairs["a"], pairs["b"] = pairs["b"].copy(), pairs["a"].copy()
+    if swapped:
+        pairs = traded(pairs)
     for field, limit in zip(("a", "b"), limits, strict=True):
         if len(pairs) and not 0 <= pairs[field].min() <= pairs[field].max() < limit:
             return None

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlbench.episodes import SPLITS, Split
-from mlbench.images.overlaps.pairs import Pairs
+from mlbench.images.overlaps.pairs import Pairs, traded
 from mlbench.images.overlaps.records import recall
 from mlbench.images.pack import Manifest
 
@@ -59,13 +59,6 @@ def shared(pairs: Pairs, a: NDArray[np.bool_], b: NDArray[np.bool_]) -> Shared:
     chosen = pairs[a[pairs["a"]] & b[pairs["b"]]]
     exact = len(np.unique(chosen["b"][chosen["exact"]]))
     return Shared(exact, len(np.unique(chosen["b"])) - exact)
-
-
-def traded(pairs: Pairs) -> Pairs:
-    """Return the pairs with a and b in each other's place."""
-    other = pairs.copy()
-    other["a"], other["b"] = pairs["b"], pairs["a"]
-    return other
 
 
 def class_of_each(manifest: Manifest) -> NDArray[np.str_]:
