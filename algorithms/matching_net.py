@@ -22,12 +22,11 @@ class MatchingNet(EmbeddingBased):
     paper = "Vinyals et al., 2016, https://arxiv.org/abs/1606.04080"
     kinds = ("classification",)
 
-    def read_out(self, meta: Parameters, support: Batch, query: Tensor) -> Tensor:
+    def read_out(self, meta: Parameters, support: Batch, query: Tensor, ways: int) -> Tensor:
         """Return the logarithm of the attention that each class gets (Eq. 1).
 
         Cosines are at most 2 apart, so no attention is below e⁻²/n: the logarithm is safe.
         """
-        ways, _ = self.problem.learner.head_shape
         attention = self.attend(support.x, query)
         return (attention @ one_hot(support.y, ways, attention)).log()
 

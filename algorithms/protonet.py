@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from mlbench.contract import Batch, Parameters, TaskBatch, hp
+from mlbench.contract import Batch, Parameters, hp
 from mlbench.embedding import EmbeddingBased, EmbeddingHyper, class_means
-from mlbench.engines import InnerGradient
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,25 +41,7 @@ class ProtoNet(EmbeddingBased):
     kinds = ("classification",)
     Hyper = ProtoNetHyper
 
-    def read_out(
-        self, meta: Parameters, support: Batch, query: Tensor, ways: int | None = None
-    ) -> Tensor:
-        """Return -‖f(x) - c_k‖² as logits (Eq. 2), c_k the class means (Eq. 1).
-
-        Args:
-            meta: Not used.
-            support: Features, ``(n, features)``, and labels.
-            query: Features, ``(queries, features)``.
-            ways: Classes of the task; by default, those of the test.
-        """
-        prototypes = class_means(support, ways or self.problem.learner.head_shape[0])
+    def read_out(self, meta: Parameters, support: Batch, query: Tensor, ways: int) -> Tensor:
+        """Return -‖f(x) - c_k‖² as logits (Eq. 2), c_k the class means (Eq. 1)."""
+        prototypes = class_means(support, ways)
         return -(query[:, None] - prototypes).square().sum(-1)
-
-    def objective(
-        self, meta: Parameters, task: TaskBatch, inner_gradient: InnerGradient
-    ) -> tuple[Tensor, Tensor]:
-        """Return the query loss of one training task, and the query predictions."""
-        features, query = self.problem.embed(meta["body"], task.support.x, task.query.x)
-        support = Batch(features, task.support.y)
-        prediction = self.read_out(meta, support, query, self.train_ways)
-        return self.problem.loss(prediction, task.query.y), prediction

@@ -50,11 +50,11 @@ class R2D2(EmbeddingBased):
             meta["shift"] = torch.tensor(0.0)
         return meta
 
-    def read_out(self, meta: Parameters, support: Batch, query: Tensor) -> Tensor:
+    def read_out(self, meta: Parameters, support: Batch, query: Tensor, ways: int) -> Tensor:
         """Return ŷ = α x W + β: logits, or values."""
         targets = support.y
         if self.problem.kind == "classification":
-            targets = one_hot(targets, self.problem.learner.head_shape[0], support.x)
+            targets = one_hot(targets, ways, support.x)
         weights = solve(with_constant(support.x), targets, meta["log_ridge"].exp())
         values = meta["scale"] * (with_constant(query) @ weights)
         return values + meta["shift"] if "shift" in meta else values

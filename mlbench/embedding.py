@@ -41,13 +41,15 @@ class EmbeddingBased(Algorithm):
     Hyper: ClassVar[type[Hyper]] = EmbeddingHyper
 
     @abstractmethod
-    def read_out(self, meta: Parameters, support: Batch, query: Tensor) -> Tensor:
+    def read_out(self, meta: Parameters, support: Batch, query: Tensor, ways: int) -> Tensor:
         """Return one task's predictions, ``(queries, outputs)``.
 
         Args:
             meta: Θ, by name.
             support: Features, ``(n, features)``, and their targets.
             query: Features, ``(queries, features)``.
+            ways: Classes of the task, which may be more in training than in the test; in
+                regression, outputs.
         """
 
     def initialise(self, generator: torch.Generator) -> Parameters:
@@ -60,15 +62,27 @@ class EmbeddingBased(Algorithm):
         self, meta: Parameters, task: TaskBatch, inner_gradient: InnerGradient
     ) -> tuple[Tensor, Tensor]:
         """Return one task's query loss, and the query predictions."""
-        prediction = self.predict_one(meta, task.support, task.query.x, inner_gradient)
+        ways = self.train_ways or self.ways
+        prediction = self.embed_and_read_out(meta, task.support, task.query.x, ways)
         return self.problem.loss(prediction, task.query.y), prediction
 
     def predict_one(
         self, meta: Parameters, support: Batch, query_x: Tensor, inner_gradient: InnerGradient
     ) -> Tensor:
-        """Embed one task and answer, ``(queries, outputs)``."""
+        """Return one task's predictions, ``(queries, outputs)``."""
+        return self.embed_and_read_out(meta, support, query_x, self.ways)
+
+    @property
+    def ways(self) -> int:
+        """Return how many classes a task of the test has, or outputs in regression."""
+        return self.problem.learner.head_shape[0]
+
+    def embed_and_read_out(
+        self, meta: Parameters, support: Batch, query_x: Tensor, ways: int
+    ) -> Tensor:
+        """Embed both sets of one task and answer, ``(queries, outputs)``."""
         features, query = self.problem.embed(meta["body"], support.x, query_x)
-        return self.read_out(meta, Batch(features, support.y), query)
+        return self.read_out(meta, Batch(features, support.y), query, ways)
 
     def meta_step(self, meta: Parameters, tasks: TaskBatch) -> MetaStep:
         """Return the gradient of the query loss, summed over the tasks."""

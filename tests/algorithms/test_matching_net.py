@@ -22,7 +22,7 @@ def answer(support: Tensor, query: Tensor, labels: list[int] = LABELS) -> Tensor
     algorithm = load_algorithm("matching_net")
     built = algorithm(algorithm.Hyper(), Problem("classification", MLP(1, WAYS)), Loop())
     assert isinstance(built, EmbeddingBased)
-    return built.read_out({}, Batch(support, torch.tensor(labels)), query)
+    return built.read_out({}, Batch(support, torch.tensor(labels)), query, WAYS)
 
 
 def features() -> tuple[Tensor, Tensor]:

@@ -46,7 +46,7 @@ def test_logits_are_minus_the_squared_distances_to_the_class_means(labels: list[
         mean = sum(members) / len(members)
         for i, each in enumerate(q):
             expected[i, k] = -np.dot(each - mean, each - mean)
-    found = protonet().read_out({}, support, query)
+    found = protonet().read_out({}, support, query, WAYS)
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-12)
 
 
@@ -55,7 +55,7 @@ def test_of_one_shot_it_is_the_nearest_neighbour(seed: int) -> None:
     labels = [2, 0, 3, 1]
     support, query = features(labels, seed)
     nearest = torch.cdist(query, support.x).argmin(1)
-    assert torch.equal(protonet().read_out({}, support, query).argmax(1), support.y[nearest])
+    assert torch.equal(protonet().read_out({}, support, query, WAYS).argmax(1), support.y[nearest])
 
 
 def test_moving_the_embedding_changes_nothing() -> None:
@@ -63,7 +63,8 @@ def test_moving_the_embedding_changes_nothing() -> None:
     q, _ = torch.linalg.qr(torch.randn(6, 6, dtype=torch.float64))
     moved = Batch(support.x @ q + 1.5, support.y)
     torch.testing.assert_close(
-        protonet().read_out({}, moved, query @ q + 1.5), protonet().read_out({}, support, query)
+        protonet().read_out({}, moved, query @ q + 1.5, WAYS),
+        protonet().read_out({}, support, query, WAYS),
     )
 
 

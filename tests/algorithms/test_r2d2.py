@@ -48,7 +48,10 @@ def test_logits_are_those_of_the_ridge_regression_on_one_hot_targets(
     weights = np.linalg.solve(x.T @ x + ridge * np.eye(size + 1), x.T @ targets)
     expected = 3.0 * np.hstack([query.numpy(), np.ones((4, 1))]) @ weights
     found = build("classification").read_out(
-        meta_of(log_ridge=math.log(ridge), scale=3.0), Batch(support, torch.tensor(labels)), query
+        meta_of(log_ridge=math.log(ridge), scale=3.0),
+        Batch(support, torch.tensor(labels)),
+        query,
+        WAYS,
     )
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-8, atol=1e-10)
 
@@ -56,13 +59,13 @@ def test_logits_are_those_of_the_ridge_regression_on_one_hot_targets(
 def test_without_a_ridge_a_regression_passes_through_its_examples() -> None:
     x, y = draw(5, 40), draw(5, 1, seed=2)
     meta = meta_of(log_ridge=math.log(1e-10), scale=2.0, shift=0.5)
-    found = build("regression").read_out(meta, Batch(x, y), x)
+    found = build("regression").read_out(meta, Batch(x, y), x, 1)
     torch.testing.assert_close(found, 2 * y + 0.5, rtol=1e-6, atol=1e-6)
 
 
 def test_an_endless_ridge_predicts_nothing_but_the_shift() -> None:
     meta = meta_of(log_ridge=math.log(1e15), scale=2.0, shift=0.5)
-    found = build("regression").read_out(meta, Batch(draw(5, 40), draw(5, 1)), draw(3, 40))
+    found = build("regression").read_out(meta, Batch(draw(5, 40), draw(5, 1)), draw(3, 40), 1)
     torch.testing.assert_close(found, torch.full_like(found, 0.5))
 
 
@@ -107,5 +110,5 @@ def test_features_that_are_not_finite_give_nan_and_no_error() -> None:
     for value in (math.nan, math.inf):
         support = draw(3, 4)
         support[1, 2] = value
-        found = build("classification").read_out(meta, Batch(support, labels), draw(2, 4))
+        found = build("classification").read_out(meta, Batch(support, labels), draw(2, 4), WAYS)
         assert found.isnan().any()
