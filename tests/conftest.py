@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import settings
+
+from tests.served import Site, site
 
 # Cases are made of the plugins that are found; a user's own packed images are not among them.
 os.environ["MLBENCH_DATA"] = str(Path(__file__).with_name("no-data-here"))
@@ -24,6 +27,14 @@ def one_thread() -> None:
 def own_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLBENCH_DATA", str(tmp_path / "data-home"))
     monkeypatch.delenv("MLBENCH_PLUGINS", raising=False)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """Lend a web server that is asked without a proxy."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with site() as lent:
+        yield lent
 
 
 @pytest.fixture

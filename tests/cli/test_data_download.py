@@ -21,7 +21,7 @@ from mlbench.cli.data import download as verb
 from mlbench.images.fetch.fetcher import downloads_folder
 from mlbench.images.home import data_home, pack_folder
 from tests.refused import refusal
-from tests.served import Site, ranged, refused, site, whole
+from tests.served import Site, ranged, refused, whole
 
 Run = Callable[..., Result]
 NAMES = ("ant", "bee", "cat")
@@ -58,13 +58,6 @@ class Noise(PackedImages):
     images_per_class = 2
     image_size = 8
 '''
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with site() as lent:
-        yield lent
 
 
 @pytest.fixture

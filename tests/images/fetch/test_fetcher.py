@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,18 +20,11 @@ from mlbench.images.fetch.connection import network
 from mlbench.images.fetch.download import Download, md5_of
 from mlbench.images.fetch.fetcher import Fetcher, downloads_folder
 from mlbench.images.home import data_home, packed_names
-from tests.served import Site, moved, ranged, refused, send, site, slowly, unannounced, whole
+from tests.served import Site, moved, ranged, refused, send, slowly, unannounced, whole
 
 CONTENT = np.random.default_rng(0).bytes(50_000)
 OTHER = np.random.default_rng(1).bytes(50_000)
 HALF = 20_000
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with site() as lent:
-        yield lent
 
 
 class Watcher:
