@@ -77,7 +77,7 @@ def find_originals(
         MisuseError: One of them does not exist.
         DataError: They are of no layout of this data set, or hold another one.
     """
-    return originals_of(data, look(data.layouts, roots, forms_of(data), named))
+    return originals_of(data, look(data.layouts, roots, forms_of(data.layouts), named))
 
 
 def look(
@@ -119,10 +119,7 @@ def originals_of(data: type[PackedImages], found: Found) -> Originals:
     layout, listing, roots, names = found
     places = found.places
     if layout is None:
-        with _reading(places):
-            empty = all(root.is_dir() and not any(root.iterdir()) for root in roots)
-        is_what = "is empty" if empty else "is of another layout"
-        raise DataError(f"{places} {is_what}; {data.name} is packed from {forms_of(data)}")
+        raise unfit(data.name, forms_of(data.layouts), found)
     if not listing.images:
         example = f": {listing.absent[0]} is absent" if listing.absent else ""
         raise DataError(f"{places} has {layout.name}, but no images{example}; get {data.obtain}")
@@ -136,9 +133,17 @@ def originals_of(data: type[PackedImages], found: Found) -> Originals:
     return Originals(layout, names, listing, _missing(data, listing), chosen)
 
 
-def forms_of(data: type[PackedImages]) -> str:
-    """Return the layouts from which a data set is packed, in words."""
-    return ", or ".join(layout.name for layout in data.layouts)
+def unfit(name: str, forms: str, found: Found) -> DataError:
+    """Return the refusal of folders and files that no layout of a data set fits."""
+    with _reading(found.places):
+        empty = all(root.is_dir() and not any(root.iterdir()) for root in found.roots)
+    is_what = "is empty" if empty else "is of another layout"
+    return DataError(f"{found.places} {is_what}; {name} is packed from {forms}")
+
+
+def forms_of(layouts: Sequence[Layout]) -> str:
+    """Return layouts in words, as what a data set is packed from."""
+    return ", or ".join(layout.name for layout in layouts)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from mlbench.errors import MisuseError
 from mlbench.images.home import pack_folder
 from mlbench.images.layouts import CLASS_FOLDERS, CSV, SPLIT_TREES
 from mlbench.images.layouts.listing import Layout
-from mlbench.images.originals import Originals, look, originals_of
+from mlbench.images.originals import Originals, forms_of, look, originals_of, unfit
 from mlbench.images.pack import Manifest
 from mlbench.images.packed import ClassSplit, PackedImages
 from mlbench.images.splitting import Amounts, Parts, read_split_file
@@ -87,6 +87,8 @@ def find_own(
         layouts = (CLASS_FOLDERS,)
     found = look(layouts, roots, "your images", named)
     listing = found.listing
+    if found.layout is None and (split is not None or split_file is not None):
+        raise unfit(name, forms_of(layouts), found)
     if split_file is not None:
         rule, classes = f"by {split_file.name}", read_split_file(split_file, sorted(listing.images))
     elif isinstance(split, Amounts):

@@ -218,6 +218,19 @@ def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("files", "reason"), [((), "is empty"), (("song.mp3",), "is of another layout")]
+)
+def test_a_split_of_nothing_is_not_called_a_split_of_too_few(
+    files: tuple[str, ...], reason: str, tmp_path: Path
+) -> None:
+    (tmp_path / "music").mkdir()
+    for file in files:
+        (tmp_path / "music" / file).touch()
+    with pytest.raises(DataError, match=f"music {reason}; pets is packed from a folder per class"):
+        pack(tmp_path / "music", split="train=1")
+
+
 def test_a_root_that_is_not_there_is_misuse(tmp_path: Path) -> None:
     with pytest.raises(MisuseError, match="nowhere is not there; give the folder that holds your"):
         pack(tmp_path / "nowhere", split="train=rest")
