@@ -21,6 +21,8 @@ from mlbench.tui.plot import Plot
 BEST = "◆"
 MARGIN = 0.06  # of an axis, beyond the outermost points
 LEFT = 8  # characters for what stands beside the ticks
+PARTS = (".title", "#plot", "#legend")
+"""What must be there to be drawn in: a curve is laid out, and removed, part by part."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,13 +134,14 @@ class Curve(Vertical):
 
     def draw_again(self) -> None:
         """Draw in the size and the colours that there are."""
-        drawing, plot = self.drawing, self.query_one(Plot)
+        drawing = self.drawing
         if drawing is None:
             return
-        if not plot.query("#legend"):  # it is not laid out yet, or no longer
+        if not all(self.query(part) for part in PARTS):  # not laid out yet, or being removed
             if self.is_attached:
                 self.call_after_refresh(self.draw_again)
             return
+        plot = self.query_one(Plot)
         across, upwards = self.size.width - LEFT - 2, self.size.height - 5
         self.across.most, self.upwards.most = max(2, across // 9), max(3, 2 * upwards // 3)
         self.query_one(".title", Static).update(drawing.title)
