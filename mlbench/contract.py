@@ -218,6 +218,10 @@ class Algorithm(ABC):
     a task without a support set; or nothing, and ``meta_step`` is not called."""
     released_restores: ClassVar[Restores] = "everything"
     """What the authors' code takes from the best validated state before the test."""
+    stackable: ClassVar[bool] = False
+    """Whether runs of several seeds may be computed as one program: ``meta_step`` and ``predict``
+    are then run once for all of them, under ``torch.func.vmap`` over Θ and the tasks. So they leave
+    nothing to chance, and what they do with Θ is done by the engine or by plain operations."""
 
     def __init__(self, hyper: Any, problem: Problem, engine: Engine) -> None:
         self.hyper = hyper

@@ -39,6 +39,7 @@ class EmbeddingBased(Algorithm):
     """A technique whose Θ is the base-learner's body, ``body``, and what it adds to that."""
 
     Hyper: ClassVar[type[Hyper]] = EmbeddingHyper
+    stackable = True
 
     @abstractmethod
     def read_out(self, meta: Parameters, support: Batch, query: Tensor, ways: int) -> Tensor:

@@ -30,7 +30,7 @@ def command(
       mlbench resume turtle-mini-1f3a9c2e
     """
     from mlbench.cli.progress import observer, tell
-    from mlbench.session.launch import resumable, resume
+    from mlbench.session.resume import resumable, resume
     from mlbench.store.paths import StorePaths
 
     paths = StorePaths(database)

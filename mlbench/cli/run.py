@@ -75,11 +75,20 @@ SEED = click.IntRange(min=0)
 @click.option("--threads", type=COUNT, help="CPU threads.  [default: all cores; regression: 1]")
 @click.option(
     "--engine",
-    type=click.Choice(["auto", "loop", "stacked", "mixed"]),
+    type=click.Choice(["auto", "loop", "stacked", "mixed", "adjoint"]),
     default="auto",
     show_default=True,
-    help="How tasks are run together; results agree.",
+    help="How tasks are run together; results agree. adjoint: memory that does not grow with T.",
 )
+@click.option(
+    "--compile",
+    type=click.Choice(["auto", "on", "off"]),
+    default="auto",
+    show_default=True,
+    help="Compile the meta-step of small learners; auto: where the budget pays for it.",
+)
+@click.option("--tf32", is_flag=True, help="GPU: round the factors of float32 products to TF32.")
+@click.option("--deterministic", is_flag=True, help="GPU: the same bits every time, more slowly.")
 @database_option
 @click.option("--again", is_flag=True, help="Run even if this very spec is finished.")
 @click.option("--json", "as_json", is_flag=True, help="Print results as JSON, a line per run.")
@@ -93,6 +102,9 @@ def command(
     device: str,
     threads: int | None,
     engine: Any,
+    compile: Any,  # noqa: A002 - as the option is called
+    tf32: bool,
+    deterministic: bool,
     database: Path,
     again: bool,
     as_json: bool,
@@ -127,13 +139,21 @@ def command(
         algorithm=algorithm, train=train, evals=evals, settings=dict(settings), **request
     )
     experiment = prepare(asked)
-    execution = choose_execution(experiment.spec.kind, device, threads, engine)
+    execution = choose_execution(
+        experiment.spec.kind,
+        device,
+        threads,
+        engine,
+        compile,
+        tf32=tf32,
+        deterministic=deterministic,
+    )
     for line in run_warnings(experiment.datasets, train):
         tell(line)
-    for one in seeds or (seed or 0,):
-        launched = launch(
-            experiment.with_seed(one), execution, paths, observer(), tell, again=again
-        )
+    experiments = [experiment.with_seed(one) for one in seeds or (seed or 0,)]
+    code = 0
+    for launched in launch(experiments, execution, paths, observer, tell, again=again):
         report(launched, database, as_json=as_json)
-        if launched.exit_code:
-            raise SystemExit(launched.exit_code)
+        code = code or launched.exit_code
+    if code:
+        raise SystemExit(code)

@@ -37,7 +37,11 @@ def functional_gradient(loss: ThetaLoss, theta: Tensor, *, constant: bool) -> tu
 
 
 class Stacked(Engine):
-    """All tasks at once, as ``vmap(grad(task))``: for small learners and for GPUs."""
+    """All tasks at once, as ``vmap(grad(task))``: for small learners and for GPUs.
+
+    It is made of function transforms throughout, so that it can itself be transformed: a stack of
+    runs is ``vmap`` over what this engine does for one. A single task has no ``vmap`` of its own.
+    """
 
     name = "stacked"
 
@@ -50,6 +54,9 @@ class Stacked(Engine):
             return lesson(meta, task, functional_gradient)
 
         with torch.no_grad():
+            if tasks.task_count == 1:
+                found, prediction = of_one(tasks.task(0))
+                return found, prediction.unsqueeze(0)
             stacked, predictions = vmap(of_one)(tasks)
             return {name: value.sum(0) for name, value in stacked.items()}, predictions
 

@@ -16,7 +16,7 @@ class Episodes:
         phase: Which phase.
         eval_dataset: Where they come from.
         first: The first one's place in its stream.
-        step: Meta-updates done when they were met.
+        steps: Meta-updates done when each was met.
         losses: Query loss of each; NaN and infinities are recorded as they are.
         scores: Accuracy in [0, 1] or mean squared error of each.
         seconds: Wall time of them all.
@@ -26,7 +26,7 @@ class Episodes:
     phase: Phase
     eval_dataset: str
     first: int
-    step: int
+    steps: list[int]
     losses: list[float]
     scores: list[float]
     seconds: float

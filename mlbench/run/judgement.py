@@ -11,12 +11,17 @@ from mlbench.contract import MetaStep, Parameters, Problem
 from mlbench.errors import PluginError
 
 
+@torch.no_grad()
+def assess(problem: Problem, predictions: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Return losses and scores, ``(tasks,)`` each; where a loss is not finite, the score is NaN."""
+    losses = problem.losses(predictions, target)
+    scores = problem.scores(predictions, target)
+    return losses, scores.where(torch.isfinite(losses), torch.nan)
+
+
 def judge(problem: Problem, predictions: Tensor, target: Tensor) -> tuple[list[float], list[float]]:
-    """Return losses and scores, one per task; where a loss is not finite, the score is NaN."""
-    with torch.no_grad():
-        losses = problem.losses(predictions, target)
-        scores = problem.scores(predictions, target)
-    scores = scores.where(torch.isfinite(losses), torch.nan)
+    """Return what :func:`assess` does, as plain numbers."""
+    losses, scores = assess(problem, predictions, target)
     return losses.tolist(), scores.tolist()
 
 

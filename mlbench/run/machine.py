@@ -22,8 +22,17 @@ from mlbench.run.setup import Experiment
 PACKAGES = ("mlbench", "torch", "torchvision", "numpy", "pillow", "duckdb", "polars")
 
 
-def provenance(experiment: Experiment, execution: Execution) -> dict[str, Any]:
-    """Return what a journal's first line says of an attempt's origin."""
+def provenance(
+    experiment: Experiment, execution: Execution, *, stacked: int, compiled: bool
+) -> dict[str, Any]:
+    """Return what a journal's first line says of an attempt's origin.
+
+    Args:
+        experiment: What is run.
+        execution: What on.
+        stacked: How many runs are computed as one program.
+        compiled: Whether their meta-step is.
+    """
     commit, dirty = git_state()
     return {
         "command": command_line(),
@@ -40,10 +49,21 @@ def provenance(experiment: Experiment, execution: Execution) -> dict[str, Any]:
         "gpu": gpu_name(execution),
         "device": execution.device,
         "threads": execution.threads,
-        "engine": execution.engine_for(experiment.problem).name,
+        "engine": engine_name(experiment, execution, stacked=stacked, compiled=compiled),
+        "stacked": stacked,
+        "compiled": compiled,
         "allocator": keep_memory(),
         "pid": os.getpid(),
     }
+
+
+def engine_name(
+    experiment: Experiment, execution: Execution, *, stacked: int, compiled: bool
+) -> str:
+    """Return what runs tasks together; stacked runs and compiled steps stack tasks too."""
+    if stacked > 1 or compiled:
+        return "stacked"
+    return execution.engine_for(experiment.problem).name
 
 
 def command_line() -> str:

@@ -46,6 +46,12 @@ class Progress:
     best_step: int = 0
 
     @property
+    def place(self) -> tuple[object, ...]:
+        """Return what runs have in common that can go on together."""
+        done = (self.phase, self.tasks, len(self.losses))
+        return (*done, tuple(self.tested), tuple(self.ended))
+
+    @property
     def remark(self) -> str | None:
         """Return what is to be known of the training: why it ended, or what it left out."""
         if self.diverged is None and self.skipped:

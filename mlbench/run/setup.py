@@ -8,7 +8,7 @@ from typing import get_args
 
 import torch
 
-from mlbench.contract import Algorithm, Dataset, Problem, Split, Stream
+from mlbench.contract import Algorithm, Dataset, Problem, Split, Stream, TaskBatch
 from mlbench.errors import DataError, MisuseError
 from mlbench.hyper import Hyper, situations
 from mlbench.learners import MLP, Conv4, Conv4Options, Learner, MLPOptions
@@ -91,6 +91,19 @@ class Experiment:
             ways=algorithm.train_ways or stream.ways,
             queries=algorithm.train_queries or stream.queries,
         )
+
+    def draw(
+        self, stream: Stream, dataset: str, start: int, stop: int, device: torch.device
+    ) -> TaskBatch:
+        """Return episodes ``start`` to ``stop - 1`` of a stream."""
+        source = self.datasets[dataset]
+        with blaming(type(source), "cannot draw episodes"):
+            return source.draw(stream, start, stop, device=device, dtype=self.dtype)
+
+    def outputs(self, stream: Stream) -> int:
+        """Return how many outputs a prediction for a query of a stream has."""
+        classes = self.problem.train_classes if stream.flat else stream.ways
+        return classes or 1
 
     @property
     def train_tasks(self) -> int:

@@ -1,32 +1,28 @@
-"""Drive one attempt of a run: journal what happens, save checkpoints, stop when asked to."""
+"""Drive an attempt of a run, or of a stack of runs: write down what happens, stop when asked to."""
 
 from __future__ import annotations
 
-import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from time import monotonic
 from typing import Any, Protocol
 
-from mlbench.errors import CheckpointError, MlbenchError, StoreError
-from mlbench.run import checkpoint
+from mlbench.errors import MlbenchError, StoreError
 from mlbench.run.device import Execution
 from mlbench.run.events import Episodes, Event
 from mlbench.run.loop import Run
 from mlbench.run.machine import provenance
 from mlbench.run.progress import Progress, progress_of
 from mlbench.run.setup import Experiment
-from mlbench.session.record import EpisodeBuffer, milestone, started, status
+from mlbench.run.stack import Beat, Stack
+from mlbench.session.keeper import Keeper
 from mlbench.session.signals import StopRequest
-from mlbench.store.journal import Journal, attempts_of
 from mlbench.store.liveness import RunLock
 from mlbench.store.paths import StorePaths
-from mlbench.store.records import FinalStatus, Record
 
-CHECKPOINT_SECONDS = 20.0  # between two checkpoints, besides those at validations
+CHECKPOINT_SECONDS = 20.0  # between two checkpoints, besides those at validations of a run alone
 FLUSH_SECONDS = 0.5  # an episode waits no longer than this, or one event, for the journal
-FLUSH_EPISODES = 2_000
-LAST_POSITION = 2**62  # after all that a run can record
 
 
 class Observer(Protocol):
@@ -84,8 +80,154 @@ class Ended:
     exit_code: int
 
 
+class Computation(Protocol):
+    """Runs that go on together, as one program."""
+
+    def beats(self) -> Iterator[Beat]:
+        """Yield what happens, until all have ended; after every beat, all can be saved."""
+
+    def state(self, run: int) -> dict[str, Any]:
+        """Return everything that going on with one of them needs."""
+
+
+class Alone:
+    """A run by itself, as a computation."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+
+    def beats(self) -> Iterator[Beat]:
+        """Yield every event by itself."""
+        return ([(0, event)] for event in self.run.events())
+
+    def state(self, run: int) -> dict[str, Any]:
+        """Return the state of the run."""
+        return self.run.state()
+
+
+class Attempts:
+    """One attempt each of some runs that are computed together, to their common end.
+
+    Args:
+        experiments: What the runs are; the same but for their seed.
+        execution: What they run on.
+        paths: Where everything lies.
+        run_ids: Their names.
+        compiled: Whether their meta-step is compiled.
+        checkpoint_seconds: Between two checkpoints.
+    """
+
+    def __init__(
+        self,
+        experiments: Sequence[Experiment],
+        execution: Execution,
+        paths: StorePaths,
+        run_ids: Sequence[str],
+        *,
+        compiled: bool = False,
+        checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    ) -> None:
+        self.experiments = experiments
+        self.execution = execution
+        self.paths = paths
+        self.run_ids = run_ids
+        self.compiled = compiled
+        self.checkpoint_seconds = checkpoint_seconds
+
+    @property
+    def stacked(self) -> int:
+        """Return how many runs are one program."""
+        return len(self.run_ids)
+
+    def drive(self, observer: Observer, *, afresh: bool = False) -> list[Ended]:
+        """Run until the end, or until a signal.
+
+        Args:
+            observer: Told of every beat by one of its events.
+            afresh: Begin again, even where checkpoints lie.
+
+        Raises:
+            MlbenchError: The runs failed; their journals say so too.
+        """
+        observer = Unheard(observer)
+        with ExitStack() as held:
+            for run_id in self.run_ids:
+                held.enter_context(RunLock(self.paths, run_id))
+            stop = held.enter_context(StopRequest())
+            pairs = zip(self.experiments, self.run_ids, strict=True)
+            keepers = [Keeper(one, self.paths, run_id) for one, run_id in pairs]
+            states = [saved_state(keeper, afresh=afresh) for keeper in keepers]
+            progresses = [progress_of(state) if state else Progress() for state in states]
+            if len({progress.place for progress in progresses}) > 1:
+                raise StoreError(
+                    f"{', '.join(self.run_ids)} are no longer at the same point; run that again"
+                )
+            origin = provenance(
+                self.experiments[0], self.execution, stacked=self.stacked, compiled=self.compiled
+            )
+            for keeper, progress in zip(keepers, progresses, strict=True):
+                held.enter_context(keeper.begin(progress.position, origin))
+            try:
+                computation, progresses = self.computation(states)
+                observer.begin(self.experiments[0], self.run_ids[0], progresses[0])
+                return self.follow(computation, keepers, progresses, observer, stop)
+            except BaseException as error:
+                for keeper, progress in zip(keepers, progresses, strict=True):
+                    keeper.fail(progress, error)
+                raise
+            finally:
+                observer.end()
+
+    def computation(
+        self, states: list[dict[str, Any] | None]
+    ) -> tuple[Computation, list[Progress]]:
+        """Return what computes the runs, and where each of them is."""
+        if self.stacked == 1 and not self.compiled:
+            run = Run(self.experiments[0], self.execution, states[0])
+            return Alone(run), [run.progress]
+        stack = Stack(self.experiments, self.execution, states, compiled=self.compiled)
+        return stack, [course.progress for course in stack.courses]
+
+    def follow(
+        self,
+        computation: Computation,
+        keepers: list[Keeper],
+        progresses: list[Progress],
+        observer: Observer,
+        stop: StopRequest,
+    ) -> list[Ended]:
+        """Write down what happens; stop between two beats when asked to."""
+        flushed = saved = monotonic()
+        for beat in computation.beats():
+            for run, event in beat:
+                keepers[run].take(event, progresses[run])
+            run, event = beat[0]
+            observer.see(event, progresses[run])
+            moment = monotonic()
+            due = moment - saved >= self.checkpoint_seconds
+            # in a stack, validations may come faster than checkpoints of all runs can be written
+            due = due or (self.stacked == 1 and not isinstance(event, Episodes))
+            whole = bool(stop.signal) or due or moment - flushed >= FLUSH_SECONDS
+            for keeper in keepers:
+                if whole or keeper.pressing:
+                    keeper.flush(whole=whole or keeper.full)
+            if whole:
+                flushed = moment
+            if stop.signal or due:
+                for run, keeper in enumerate(keepers):
+                    keeper.save(computation.state(run))
+                saved = monotonic()
+            if stop.signal:
+                for keeper, progress in zip(keepers, progresses, strict=True):
+                    keeper.interrupted(progress)
+                return [Ended(one, finished=False, exit_code=stop.exit_code) for one in progresses]
+        for keeper, progress in zip(keepers, progresses, strict=True):
+            keeper.finished(progress)
+        return [Ended(one, finished=True, exit_code=stop.exit_code) for one in progresses]
+
+
 class Attempt:
-    """One attempt of a run, from its beginning or its last checkpoint to its end."""
+    """One attempt of one run by itself, from its beginning or its last checkpoint to its end."""
 
     def __init__(
         self,
@@ -97,135 +239,24 @@ class Attempt:
         checkpoint_seconds: float = CHECKPOINT_SECONDS,
     ) -> None:
         self.experiment = experiment
-        self.execution = execution
-        self.paths = paths
-        self.run_id = run_id
-        self.checkpoint_seconds = checkpoint_seconds
-        self.buffer = EpisodeBuffer()
-
-    @property
-    def checkpoint(self) -> Path:
-        """Return where this run's checkpoint lies."""
-        return self.paths.checkpoint(self.run_id)
+        self.checkpoint = paths.checkpoint(run_id)
+        self.attempts = Attempts(
+            [experiment], execution, paths, [run_id], checkpoint_seconds=checkpoint_seconds
+        )
 
     def drive(self, observer: Observer, *, afresh: bool = False) -> Ended:
-        """Run until the end, or until a signal.
-
-        Args:
-            observer: Told of every event.
-            afresh: Begin again, even where a checkpoint lies.
-
-        Raises:
-            MlbenchError: The run failed; the journal says so too.
-        """
-        observer = Unheard(observer)
-        with RunLock(self.paths, self.run_id), StopRequest() as stop:
-            before = attempts_of(self.paths, self.run_id)
-            try:
-                state = self.saved_state(before, afresh=afresh)
-                progress = progress_of(state) if state else Progress()
-            except MlbenchError as error:
-                refuse(self.paths, self.run_id, error)
-                raise
-            attempt = before + 1
-            origin = provenance(self.experiment, self.execution)
-            with Journal.open(self.paths, self.run_id, attempt) as journal:
-                journal.append(
-                    [started(self.experiment, self.run_id, attempt, progress.position, origin)]
-                )
-                try:
-                    run = Run(self.experiment, self.execution, state)
-                    progress = run.progress
-                    return self.follow(run, journal, observer, stop)
-                except BaseException as error:
-                    self.fail(journal, progress, attempt, error)
-                    raise
-                finally:
-                    observer.end()
-
-    def saved_state(self, attempts: int, *, afresh: bool) -> dict[str, Any] | None:
-        """Return what the last checkpoint holds; ``None`` to begin at the beginning.
-
-        Raises:
-            CheckpointError: It is damaged, of another spec, or without the journals before it.
-        """
-        if afresh:
-            self.checkpoint.unlink(missing_ok=True)
-        if not self.checkpoint.exists():
-            return None
-        if not attempts:
-            raise CheckpointError(
-                f"checkpoint {self.checkpoint} goes on from journals that are not in"
-                f" {self.paths.journals}; bring them back, or delete it to begin that run again"
-            )
-        return checkpoint.load(self.checkpoint, self.experiment.spec.hash)
-
-    def follow(self, run: Run, journal: Journal, observer: Observer, stop: StopRequest) -> Ended:
-        """Write down the events of a run; stop between two of them when asked to."""
-        progress = run.progress
-        observer.begin(self.experiment, self.run_id, progress)
-        flushed = saved = monotonic()
-        for event in run.events():
-            before = progress.position - event.positions
-            if isinstance(event, Episodes):
-                complete: list[Record] = self.buffer.add(event, before)
-            else:
-                complete = [*self.buffer.take(), milestone(event, before)]
-            observer.see(event, progress)
-            moment = monotonic()
-            due = not isinstance(event, Episodes) or moment - saved >= self.checkpoint_seconds
-            if stop.signal or due or moment - flushed >= FLUSH_SECONDS or self.full:
-                complete += self.buffer.take()
-                flushed = moment
-            if complete:
-                journal.append(complete)
-            if stop.signal or due:
-                journal.sync()
-                checkpoint.save(self.checkpoint, run.spec.hash, run.state())
-                saved = monotonic()
-            if stop.signal:
-                journal.append([status("interrupted", progress.position, progress.tasks)])
-                return Ended(progress, finished=False, exit_code=stop.exit_code)
-        final: FinalStatus = "diverged" if progress.diverged else "finished"
-        journal.append([status(final, progress.position, progress.tasks, progress.remark)])
-        journal.sync()
-        return Ended(progress, finished=True, exit_code=stop.exit_code)
-
-    @property
-    def full(self) -> bool:
-        """Return whether the buffer is to be emptied."""
-        return len(self.buffer) >= FLUSH_EPISODES
-
-    def fail(
-        self, journal: Journal, progress: Progress, attempt: int, error: BaseException
-    ) -> None:
-        """Write down why an attempt failed, as far as the disk lets us."""
-        position = progress.position
-        if isinstance(error, KeyboardInterrupt):
-            record = status("interrupted", position, progress.tasks)
-        else:
-            text = " ".join(str(error).split()) or type(error).__name__
-            if not isinstance(error, MlbenchError):
-                text = f"{type(error).__name__}: {text}"
-            record = status("failed", position, progress.tasks, text)
-        try:
-            journal.append([*self.buffer.take(), record])
-            if not isinstance(error, KeyboardInterrupt):
-                log = self.paths.traceback(self.run_id, attempt)
-                log.parent.mkdir(parents=True, exist_ok=True)
-                log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
-                error.add_note(f"traceback in {log}")
-        except (StoreError, OSError) as trouble:
-            error.add_note(f"which could not be written down either: {trouble}")
+        """Run until the end, or until a signal, as :meth:`Attempts.drive` does."""
+        (ended,) = self.attempts.drive(observer, afresh=afresh)
+        return ended
 
 
-def refuse(paths: StorePaths, run_id: str, error: MlbenchError) -> None:
-    """Write down, after the last attempt of a run, why there cannot be another."""
-    attempts = attempts_of(paths, run_id)
-    if not attempts:
-        return
+def saved_state(keeper: Keeper, *, afresh: bool) -> dict[str, Any] | None:
+    """Return what to go on from; what cannot be gone on from is written down as failed."""
     try:
-        with Journal.reopen(paths, run_id, attempts) as journal:
-            journal.append([status("failed", LAST_POSITION, 0, str(error))])
-    except StoreError as trouble:
-        error.add_note(f"which could not be written down either: {trouble}")
+        state = keeper.saved_state(afresh=afresh)
+        if state is not None:
+            progress_of(state)
+    except MlbenchError as error:
+        keeper.refuse(error)
+        raise
+    return state

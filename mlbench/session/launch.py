@@ -1,30 +1,25 @@
-"""Decide what becomes of a spec: show its result, resume it, or run it."""
+"""Decide what becomes of specs: show their results, go on with them, or run them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
-from mlbench.errors import MisuseError, MlbenchError, PluginError, StoreError
-from mlbench.run.device import EngineName, Execution, choose_execution
+from mlbench.errors import StoreError
+from mlbench.run.device import Execution
 from mlbench.run.machine import plugin_files
-from mlbench.run.setup import Experiment, restore
+from mlbench.run.setup import Experiment
 from mlbench.run.spec import RunSpec
-from mlbench.session.drive import Attempt, Observer, refuse
+from mlbench.run.together import compilation, unstackable
+from mlbench.session.drive import Attempts, Observer
+from mlbench.session.keeper import saved_place
 from mlbench.session.outcome import Outcome, outcome_of_progress, outcome_of_store
 from mlbench.store.ingest import refresh
-from mlbench.store.journal import (
-    RunState,
-    attempts_of,
-    journals_by_run,
-    journals_of,
-    last_status,
-    state_of,
-)
-from mlbench.store.liveness import RunLock
+from mlbench.store.journal import RunState, attempts_of, journals_of
 from mlbench.store.paths import StorePaths
 from mlbench.store.queries import find_run
-from mlbench.store.records import CONCLUSIVE, Started
+from mlbench.store.records import CONCLUSIVE
 
 INGEST_PATIENCE = 2.0  # seconds that a run waits for the database when it ends
 
@@ -48,24 +43,92 @@ class Launched:
     exit_code: int = 0
 
 
+@dataclass(frozen=True)
+class Planned:
+    """A run that is to be begun, or gone on with.
+
+    Args:
+        afresh: Whether to begin again, even where a checkpoint lies.
+    """
+
+    experiment: Experiment
+    run_id: str
+    afresh: bool = False
+
+
 def launch(
-    experiment: Experiment,
+    experiments: Sequence[Experiment],
     execution: Execution,
     paths: StorePaths,
-    observer: Observer,
+    observer: Callable[[], Observer],
     tell: Tell,
     *,
     again: bool = False,
-) -> Launched:
-    """Run a spec, unless it finished or diverged; go on with it, where it was interrupted.
+) -> Iterator[Launched]:
+    """Run specs, unless they finished or diverged; go on with those that were interrupted.
+
+    Yields what became of each, in groups that were computed together.
+
+    Args:
+        experiments: One, or one with several seeds.
+        execution: What to run on.
+        paths: Where everything lies.
+        observer: Makes what follows a computation.
+        tell: Takes narration.
+        again: Run even what has its result.
 
     Raises:
-        MlbenchError: It failed, or cannot be run.
+        MlbenchError: One failed, or cannot be run.
     """
+    plans = [plan(experiment, paths, tell, again=again) for experiment in experiments]
+    planned = [one for one in plans if isinstance(one, Planned)]
+    yield from (one for one in plans if isinstance(one, Launched))
+    for group in groups(planned, execution, paths, tell):
+        compiled, remark = compilation(group[0].experiment, execution, len(group))
+        if remark:
+            tell(remark)
+        if len(group) > 1:
+            seeds = ", ".join(str(one.experiment.spec.seed) for one in group)
+            tell(f"{len(group)} runs as one program (seeds {seeds}); the first one is shown.")
+        attempts = Attempts(
+            [one.experiment for one in group],
+            execution,
+            paths,
+            [one.run_id for one in group],
+            compiled=compiled,
+        )
+        found = drive(attempts, observer(), tell, afresh=group[0].afresh)
+        yield from found
+        if any(one.exit_code for one in found):
+            return
+
+
+def groups(
+    planned: list[Planned], execution: Execution, paths: StorePaths, tell: Tell
+) -> list[list[Planned]]:
+    """Return which runs are computed together: those at the same point, where that can be."""
+    if len(planned) < 2:
+        return [[one] for one in planned]
+    reason = unstackable(planned[0].experiment, execution)
+    if reason is not None:
+        tell(f"The runs are computed one after another: {reason}.")
+        return [[one] for one in planned]
+
+    def point(one: Planned) -> str:
+        where = "" if one.afresh else saved_place(one.experiment, paths, one.run_id)
+        return repr(where)
+
+    return [list(same) for _, same in groupby(sorted(planned, key=point), key=point)]
+
+
+def plan(
+    experiment: Experiment, paths: StorePaths, tell: Tell, *, again: bool
+) -> Planned | Launched:
+    """Decide what becomes of one spec, by what is known of it."""
     spec = experiment.spec
     known = find_run(paths, spec.hash)
     if known is None or again:
-        return drive(Attempt(experiment, execution, paths, fresh_id(paths, spec)), observer, tell)
+        return Planned(experiment, fresh_id(paths, spec))
     changed = changed_files(experiment, paths, known.run_id)
     if known.status in CONCLUSIVE:
         tell(f"{known.run_id} has this very spec and {ended(known)}; --again runs it once more.")
@@ -76,79 +139,37 @@ def launch(
         tell(f"{known.run_id} {known.status} before{f': {known.error}' if known.error else '.'}")
     if changed:
         tell(f"Changed since: {', '.join(changed)}. It begins again.")
-    attempt = Attempt(experiment, execution, paths, known.run_id)
-    return drive(attempt, observer, tell, afresh=bool(changed))
+    return Planned(experiment, known.run_id, afresh=bool(changed))
 
 
-def resume(
-    paths: StorePaths,
-    run_id: str,
-    observer: Observer,
-    tell: Tell,
-    *,
-    device: str | None = None,
-    threads: int | None = None,
-) -> Launched:
-    """Go on with a run, on what it began on unless told otherwise; show it if it has its result.
-
-    Raises:
-        MlbenchError: There is no such run, its data or its technique changed, or it failed again.
-    """
-    refresh(paths)  # a database that cannot be used is told before the work, not after it
-    first = first_record(paths, run_id)
-    spec = RunSpec.from_record(dict(first.spec))
-    known = last_status(paths, run_id)
-    if known is not None and known.status in CONCLUSIVE:
-        tell(f"{run_id} {ended(known)}.")
-        return Launched(run_id, spec, stored_outcome(paths, known))
+def drive(
+    attempts: Attempts, observer: Observer, tell: Tell, *, afresh: bool = False
+) -> list[Launched]:
+    """Run attempts, then bring their journals into the database."""
+    paths = attempts.paths
+    go_on = f"Go on with: mlbench resume {attempts.run_ids[0]}{paths.option}"
+    if attempts.stacked > 1:
+        go_on = "The same command goes on with them."
     try:
-        experiment = restore(spec)
-    except MlbenchError as error:
-        with RunLock(paths, run_id):
-            refuse(paths, run_id, error)
-        raise
-    if changed := changed_files(experiment, paths, run_id):
-        raise PluginError(
-            f"{', '.join(changed)} changed since {run_id} began, and half a run of each is none;"
-            f" bring the old file back, or begin again with mlbench run {spec.algorithm} ..."
-        )
-    origin = first.provenance
-    stored: EngineName = origin["engine"] or "auto"  # type: ignore[assignment]
-    execution = choose_execution(
-        spec.kind,
-        device or origin["device"],
-        threads or origin["threads"],
-        stored if device is None else "auto",
-    )
-    return drive(Attempt(experiment, execution, paths, run_id), observer, tell)
-
-
-def resumable(paths: StorePaths) -> list[str]:
-    """Return the runs that stopped before their end, the one that stopped last first."""
-    stopped: dict[str, float] = {}
-    for run_id, journals in journals_by_run(paths).items():
-        state = state_of(paths, journals)
-        if state is not None and state.status in {"interrupted", "failed"}:
-            stopped[run_id] = journals[-1].path.stat().st_mtime
-    return sorted(stopped, key=lambda run_id: stopped[run_id], reverse=True)
-
-
-def drive(attempt: Attempt, observer: Observer, tell: Tell, *, afresh: bool = False) -> Launched:
-    """Run one attempt, then bring its journal into the database."""
-    experiment, paths, run_id = attempt.experiment, attempt.paths, attempt.run_id
-    go_on = f"Go on with: mlbench resume {run_id}{paths.option}"
-    try:
-        ended = attempt.drive(observer, afresh=afresh)
+        found = attempts.drive(observer, afresh=afresh)
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             tell(f"Stopped at once; what came after the last checkpoint is lost. {go_on}")
         take_in(paths, tell)
         raise
-    outcome = outcome_of_progress(experiment, ended.progress) if ended.finished else None
-    if outcome is None:
+    outcomes = [
+        outcome_of_progress(experiment, end.progress) if end.finished else None
+        for experiment, end in zip(attempts.experiments, found, strict=True)
+    ]
+    if None in outcomes:
         tell(f"Stopped; everything is saved. {go_on}")
     take_in(paths, tell)
-    return Launched(run_id, experiment.spec, outcome, ended.exit_code)
+    return [
+        Launched(run_id, experiment.spec, outcome, end.exit_code)
+        for run_id, experiment, outcome, end in zip(
+            attempts.run_ids, attempts.experiments, outcomes, found, strict=True
+        )
+    ]
 
 
 def ended(run: RunState) -> str:
@@ -202,14 +223,3 @@ def fresh_id(paths: StorePaths, spec: RunSpec) -> str:
         number += 1
         name = f"{base}-{number}"
     return name
-
-
-def first_record(paths: StorePaths, run_id: str) -> Started:
-    """Return how a run began, from the first of its journals that can be read."""
-    for journal in journals_of(paths, run_id):
-        if (first := journal.first()) is not None:
-            return first
-    raise MisuseError(
-        f"no journal of a run {run_id!r} lies in {paths.journals};"
-        f" 'mlbench list runs{paths.option}' shows the runs"
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from mlbench.run.events import Episodes, PhaseEnded, Validated
+from mlbench.run.events import Episodes, Phase, PhaseEnded, Validated
 from mlbench.run.setup import Experiment
 from mlbench.store import records
 
@@ -46,43 +46,56 @@ class EpisodeBuffer:
     """Joins episodes of one phase and data set, so that many take one line of the journal."""
 
     def __init__(self) -> None:
-        self.record: records.Episodes | None = None
+        self.begin("train", "", 0)
 
     def __len__(self) -> int:
-        return 0 if self.record is None else len(self.record.episode)
+        return len(self.episode)
+
+    def begin(self, phase: Phase, eval_dataset: str, position: int) -> None:
+        """Begin a line, whose first episode has this position."""
+        self.phase, self.eval_dataset, self.position = phase, eval_dataset, position
+        self.episode: list[int] = []
+        self.step: list[int] = []
+        self.loss: list[float] = []
+        self.score: list[float] = []
+        self.seconds: list[float] = []
+        self.key: list[int] = []
 
     def add(self, event: Episodes, position: int) -> list[records.Record]:
-        """Take an event whose first episode has this position; return what became complete."""
+        """Take an event whose first episode has this position; return what became complete.
+
+        Some runs have an event for each of their 70 000 tasks, so this does as little as it can.
+        """
+        complete: list[records.Record] = []
+        if event.phase != self.phase or event.eval_dataset != self.eval_dataset or not self.episode:
+            complete = self.take()
+            self.begin(event.phase, event.eval_dataset, position)
         count = len(event.losses)
-        columns: dict[str, list[Any]] = {
-            "episode": list(range(event.first, event.first + count)),
-            "step": [event.step] * count,
-            "loss": event.losses,
-            "score": event.scores,
-            "seconds": [event.seconds / count] * count,
-            "key": event.keys,
-        }
-        record = self.record
-        if record is not None and (record.phase, record.eval_dataset) == (
-            event.phase,
-            event.eval_dataset,
-        ):
-            for name, values in columns.items():
-                getattr(record, name).extend(values)
-            return []
-        complete = self.take()
-        self.record = records.Episodes(
-            position=position,
-            phase=event.phase,
-            eval_dataset=event.eval_dataset,
-            **{name: list(values) for name, values in columns.items()},
-        )
+        self.episode.extend(range(event.first, event.first + count))
+        self.step.extend(event.steps)
+        self.loss.extend(event.losses)
+        self.score.extend(event.scores)
+        self.seconds.extend([event.seconds / count] * count)
+        self.key.extend(event.keys)
         return complete
 
     def take(self) -> list[records.Record]:
         """Return what is buffered, and begin anew."""
-        record, self.record = self.record, None
-        return [] if record is None else [record]
+        if not self.episode:
+            return []
+        record = records.Episodes(
+            position=self.position,
+            phase=self.phase,
+            eval_dataset=self.eval_dataset,
+            episode=self.episode,
+            step=self.step,
+            loss=self.loss,
+            score=self.score,
+            seconds=self.seconds,
+            key=self.key,
+        )
+        self.begin(self.phase, self.eval_dataset, self.position)
+        return [record]
 
 
 def milestone(event: Validated | PhaseEnded, position: int) -> records.Record:

@@ -156,7 +156,7 @@ def test_the_best_validated_state_is_tested_and_a_tie_keeps_the_earlier(
     run = validated(monkeypatch, [3.0, 1.0, 1.0, 2.0])
     assert [best for _, best in vars(run)["snapshots"]] == [True, True, False, False]
     expected = vars(run)["snapshots"][1][0]
-    for name, value in run.selected().items():
+    for name, value in run.course.selected(run.meta).items():
         assert torch.equal(value, expected[name])
     assert run.progress.best_step == 2
 
@@ -164,21 +164,21 @@ def test_the_best_validated_state_is_tested_and_a_tie_keeps_the_earlier(
 def test_nan_never_wins_a_validation(monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run(prepare(SINE), CPU)
     run.progress.best_score = None
-    assert not run.better(float("nan"))
+    assert not run.course.better(float("nan"))
     run.progress.best_score = 2.0
-    assert not run.better(float("nan"))
-    assert run.better(1.0)
-    assert not run.better(2.0)
+    assert not run.course.better(float("nan"))
+    assert run.course.better(1.0)
+    assert not run.course.better(2.0)
 
 
 def test_accuracy_is_the_better_the_higher_and_a_tie_keeps_the_earlier() -> None:
     run = Run(prepare(SINE), CPU)
     images = replace(run.experiment.problem, kind="classification")
-    run.experiment = replace(run.experiment, problem=images)
+    run.course.experiment = replace(run.experiment, problem=images)
     run.progress.best_score = 0.5
-    assert run.better(0.6)
-    assert not run.better(0.5)
-    assert not run.better(0.4)
+    assert run.course.better(0.6)
+    assert not run.course.better(0.5)
+    assert not run.course.better(0.4)
 
 
 def test_the_released_protocol_restores_turtles_theta_alone(
@@ -192,14 +192,14 @@ def test_the_released_protocol_restores_turtles_theta_alone(
         protocol="released",
         settings=SINE.settings | settings,  # type: ignore[operator]
     )
-    selected, best = run.selected(), vars(run)["snapshots"][1][0]
+    selected, best = run.course.selected(run.meta), vars(run)["snapshots"][1][0]
     assert torch.equal(selected["theta"], best["theta"])
     assert torch.equal(selected["alpha"], run.meta["alpha"])
     assert not torch.equal(selected["alpha"], best["alpha"])
-    run.spec = replace(run.spec, protocol=Protocol(restores="everything"))
-    assert torch.equal(run.selected()["alpha"], best["alpha"])
-    run.spec = replace(run.spec, protocol=Protocol(restores="nothing"))
-    assert torch.equal(run.selected()["theta"], run.meta["theta"])
+    run.course.spec = replace(run.spec, protocol=Protocol(restores="everything"))
+    assert torch.equal(run.course.selected(run.meta)["alpha"], best["alpha"])
+    run.course.spec = replace(run.spec, protocol=Protocol(restores="nothing"))
+    assert torch.equal(run.course.selected(run.meta)["theta"], run.meta["theta"])
     assert not torch.equal(run.meta["theta"], best["theta"])
 
 
@@ -361,7 +361,7 @@ def test_what_has_both_a_gradient_and_an_average_is_refused() -> None:
 def test_training_that_is_never_finite_again_stops_early_and_tests_the_best(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("mlbench.run.loop.PATIENCE", 2)
+    monkeypatch.setattr("mlbench.run.course.PATIENCE", 2)
     long = replace(SINE, train_tasks=1_000)
     run = Run(broken(long, meta_step=nan_from(3)), CPU)
     events = list(run.events())
@@ -377,7 +377,7 @@ def test_training_that_is_never_finite_again_stops_early_and_tests_the_best(
 def test_a_run_that_diverges_is_resumed_after_any_event_to_the_same_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("mlbench.run.loop.PATIENCE", 2)
+    monkeypatch.setattr("mlbench.run.course.PATIENCE", 2)
     experiment = broken(replace(SINE, train_tasks=50), meta_step=nan_gradient)
     whole = Run(experiment, CPU)
     events = timeless(list(whole.events()))

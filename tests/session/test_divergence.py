@@ -14,8 +14,9 @@ from mlbench.run.progress import Progress
 from mlbench.run.setup import Experiment, Request, prepare
 from mlbench.session import drive
 from mlbench.session.drive import Attempt
-from mlbench.session.launch import Launched, launch, resumable, resume
+from mlbench.session.launch import Launched, launch
 from mlbench.session.outcome import outcome_of_store
+from mlbench.session.resume import resumable, resume
 from mlbench.store.journal import last_status
 from mlbench.store.paths import StorePaths
 from mlbench.store.queries import list_runs
@@ -54,11 +55,11 @@ class DivergingRun:
         progress = self.progress
         ones = [1.0, 2.0, 3.0]
         progress.tasks, progress.diverged = 3, REASON
-        yield Episodes("train", "sine", 0, 0, ones, ones, 0.5, [1, 2, 3])
+        yield Episodes("train", "sine", 0, [0, 0, 0], ones, ones, 0.5, [1, 2, 3])
         progress.seconds = {"train sine": 0.5}
         yield PhaseEnded("train", "sine", 0.5)
         for dataset in self.tested:
-            yield Episodes("test", dataset, 0, 0, ones, ones, 0.5, [4, 5, 6])
+            yield Episodes("test", dataset, 0, [0, 0, 0], ones, ones, 0.5, [4, 5, 6])
             progress.tested[dataset] = ones, ones
             progress.seconds[f"test {dataset}"] = 0.25
             yield PhaseEnded("test", dataset, 0.25)
@@ -89,7 +90,8 @@ def paths(tmp_path: Path) -> StorePaths:
 def launched(
     experiment: Experiment, paths: StorePaths, told: list[str], *, again: bool = False
 ) -> Launched:
-    return launch(experiment, CPU, paths, Unseen(), told.append, again=again)
+    (one,) = launch([experiment], CPU, paths, Unseen, told.append, again=again)
+    return one
 
 
 @pytest.mark.usefixtures("diverging")

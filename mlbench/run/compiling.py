@@ -1,0 +1,44 @@
+"""Machine code of a function of tensors, by way of the operations that it does.
+
+The function is run once, in plain Python, and its operations are written down; these are compiled.
+So a technique may be written in any Python, as long as what it does depends on no value.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+COMPILERS = ("g++", "clang++", "c++")
+
+
+def machine_code(function: Callable[..., Any], *example: Any) -> Callable[..., Any]:
+    """Return what computes as a function does, for arguments of the form of the examples.
+
+    Args:
+        function: From tensors to tensors, in any nest of tuples and dictionaries.
+        example: Arguments to trace it with; shapes and types are then fixed.
+    """
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    # torch remarks there, at every compilation, that there is no GPU
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
+    fast: Callable[..., Any] = torch.compile(make_fx(function)(*example), dynamic=False)
+    return fast
+
+
+def missing_compiler(device: torch.device) -> str | None:
+    """Return what a compilation for a device lacks on this machine; ``None`` if nothing."""
+    if device.type == "cuda":
+        from torch.utils._triton import has_triton
+
+        return None if has_triton() else "Triton, which compiles for GPUs, is not installed"
+    wanted = os.environ.get("CXX")
+    if any(map(shutil.which, (wanted,) if wanted else COMPILERS)):
+        return None
+    return f"no C++ compiler is here ({wanted or ', '.join(COMPILERS)})"

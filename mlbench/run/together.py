@@ -1,0 +1,71 @@
+"""Whether runs are computed as one program, and whether a program is compiled."""
+
+from __future__ import annotations
+
+import torch
+
+from mlbench.errors import MisuseError
+from mlbench.run.compiling import missing_compiler
+from mlbench.run.device import Execution
+from mlbench.run.metastep import Adam
+from mlbench.run.setup import Experiment
+
+COMPILING_PAYS = {"alone": 20_000, "stacked": 4_000}  # meta-steps of a run, or of a stack of runs
+
+
+def unstackable(experiment: Experiment, execution: Execution) -> str | None:
+    """Return why runs of an experiment cannot be one program; ``None`` if they can."""
+    name = experiment.spec.algorithm
+    if execution.engine not in {"auto", "stacked"}:
+        return f"the engine {execution.engine} runs one at a time"
+    if experiment.spec.kind != "regression" and execution.engine == "auto":
+        return "convolutions gain nothing by it"
+    return unmappable(experiment, execution, name)
+
+
+def unmappable(experiment: Experiment, execution: Execution, name: str) -> str | None:
+    """Return why a technique's meta-step is no pure function of tensors; ``None`` if it is."""
+    if (
+        not experiment.algorithm_class.stackable
+        or experiment.algorithm_class.training != "episodes"
+    ):
+        return f"{name} is not stackable"
+    algorithm = experiment.algorithm(execution)
+    generator = torch.Generator().manual_seed(0)
+    if Adam.like(algorithm.optimiser(list(algorithm.initialise(generator).values()))) is None:
+        return f"the optimiser of {name} is no plain Adam"
+    return None
+
+
+def compilation(
+    experiment: Experiment, execution: Execution, stacked: int
+) -> tuple[bool, str | None]:
+    """Return whether to compile the meta-step of some runs, and what to say of it.
+
+    The choice follows from the experiment and the number of runs alone, so that a run which goes
+    on computes as it did before.
+
+    Raises:
+        MisuseError: That was asked for, and cannot be.
+    """
+    if execution.compile == "off":
+        return False, None
+    asked = execution.compile == "on"
+    reason = unmappable(experiment, execution, experiment.spec.algorithm)
+    if reason is None and execution.engine not in {"auto", "stacked"}:
+        reason = f"the engine {execution.engine} is not"
+    if asked and reason is not None:
+        raise MisuseError(f"--compile on: {reason}; leave --compile out")
+    algorithm = experiment.algorithm(execution)
+    steps = experiment.train_tasks // algorithm.meta_batch
+    pays = experiment.spec.kind == "regression" and (
+        steps >= COMPILING_PAYS["alone" if stacked == 1 else "stacked"]
+    )
+    if reason is not None or not (asked or pays):
+        return False, None
+    lack = missing_compiler(execution.torch_device)
+    if lack is None:
+        return True, "Compiling the meta-step, which takes a minute the first time."
+    if asked:
+        raise MisuseError(f"--compile on: {lack}; install one, or leave --compile out")
+    return False, f"Not compiled, and so slower: {lack}; --compile off says that this is meant."
