@@ -18,18 +18,18 @@ from torch.func import vmap
 from mlbench.contract import Batch, Parameters, Randomness, Split, TaskBatch
 from mlbench.errors import PluginError
 from mlbench.run.blame import blaming
-from mlbench.run.compiling import machine_code
 from mlbench.run.course import Course
 from mlbench.run.device import Execution
 from mlbench.run.events import Episodes, Event, Phase
 from mlbench.run.judgement import assess, check_predictions
 from mlbench.run.members import adam_of, alone, restored, stacked
 from mlbench.run.metastep import Met, MetaStepOfRun
+from mlbench.run.programs import Programs
 from mlbench.run.setup import Experiment
 
 BEAT_SECONDS = 0.3  # about how long meta-steps go on before what was met is told
 BEAT_STEPS = 200  # and no more than these
-EVALUATED_AT_ONCE = {"cpu": 250, "cuda": 15_000}  # tasks, those of all runs together
+EVALUATED_AT_ONCE = {"cuda": 15_000}  # tasks, those of all runs together; elsewhere 250
 
 Beat = list[tuple[int, Event]]
 """What happened at once: events, one or more, each with the place of its run in the stack."""
@@ -67,7 +67,6 @@ class Stack:
         self.device = execution.torch_device
         execution.apply()
         self.algorithm = self.experiment.algorithm(replace(execution, engine="stacked"))
-        self.compiled = compiled
         self.ended: dict[int, Parameters] = {}  # where training ended that ended early
         self.step_seconds = BEAT_SECONDS  # of the last meta-steps
         found = [
@@ -80,8 +79,8 @@ class Stack:
         if adam is None:
             raise PluginError(f"{self.spec.algorithm} has an optimiser other than Adam")
         outputs = self.experiment.outputs(self.experiment.training_stream(self.algorithm))
-        self.meta_step = vmap(MetaStepOfRun(self.algorithm, adam, outputs))
-        self.fast: dict[torch.Size, Any] = {}  # machine code of it, by the shape of the tasks
+        function = vmap(MetaStepOfRun(self.algorithm, adam, outputs))
+        self.programs = Programs(function, self.device, compiled=compiled)
 
     def blaming(self, what: str) -> Any:
         """Tell what goes wrong inside the technique as the technique's."""
@@ -202,15 +201,9 @@ class Stack:
 
     def step(self, tasks: TaskBatch) -> Met:
         """Take one meta-step of every run."""
-        function = self.meta_step
         with self.blaming("cannot take a meta-step"):
-            if self.compiled:
-                shape = tasks.query.x.shape
-                if shape not in self.fast:
-                    self.fast[shape] = machine_code(function, self.condition, tasks)
-                function = self.fast[shape]
-            self.condition, met = function(self.condition, tasks)
-        return Met(*met)
+            self.condition, met = self.programs(self.condition, tasks)
+        return met
 
     def trained(
         self, run: int, starts: list[int], stop: int, met: list[list[Any]], seconds: float
@@ -253,7 +246,7 @@ class Stack:
     ) -> Iterator[Beat]:
         """Meet the episodes of an evaluation that were not met yet: the same for every run."""
         lead = self.courses[runs[0]].progress
-        batch = max(1, EVALUATED_AT_ONCE[self.device.type] // len(self.courses))
+        batch = max(1, EVALUATED_AT_ONCE.get(self.device.type, 250) // len(self.courses))
         stream = self.experiment.stream(dataset, split)
         while (first := len(lead.losses)) < count:
             began = perf_counter()

@@ -1,0 +1,66 @@
+"""The meta-step of a stack of runs as what the device runs fastest: compiled, recorded or plain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch.utils._pytree import tree_leaves
+
+from mlbench.contract import TaskBatch
+from mlbench.engines.graphs import Graph
+from mlbench.run.compiling import machine_code
+from mlbench.run.metastep import Condition, Met
+
+MetaStepOfRuns = Callable[[Condition, TaskBatch], tuple[Condition, Met]]
+"""From the conditions of all runs and their tasks to those afterwards, and what was met."""
+
+
+class Programs:
+    """A meta-step of all runs; the first on tasks of some shape makes the program for that shape.
+
+    On a GPU the condition that goes in is changed in place and comes out again.
+
+    Args:
+        function: The meta-step.
+        device: Where it is taken.
+        compiled: Whether to make machine code of it.
+    """
+
+    def __init__(self, function: MetaStepOfRuns, device: torch.device, *, compiled: bool) -> None:
+        self.function = function
+        self.device = device
+        self.compiled = compiled
+        self.made: dict[torch.Size, MetaStepOfRuns] = {}
+
+    def __call__(self, condition: Condition, tasks: TaskBatch) -> tuple[Condition, Met]:
+        """Take the meta-step."""
+        shape = tasks.query.x.shape
+        if shape not in self.made:
+            self.made[shape] = self.make(condition, tasks)
+        after, met = self.made[shape](condition, tasks)
+        return Condition(*after), Met(*met)
+
+    def make(self, condition: Condition, tasks: TaskBatch) -> MetaStepOfRuns:
+        """Return the program for tasks of these shapes."""
+        function = self.function
+        if self.compiled:
+            function = machine_code(function, condition, tasks)
+        return recorded(function, condition, tasks) if self.device.type == "cuda" else function
+
+
+def recorded(function: MetaStepOfRuns, condition: Condition, tasks: TaskBatch) -> MetaStepOfRuns:
+    """Return a meta-step that is launched whole; it changes ``condition`` in place."""
+
+    def in_place(condition: Condition, tasks: TaskBatch) -> Met:
+        after, met = function(condition, tasks)
+        for old, new in zip(tree_leaves(condition), tree_leaves(after), strict=True):
+            old.copy_(new)
+        return Met(*met)
+
+    graph = Graph(in_place, condition, tasks)
+
+    def step(condition: Condition, tasks: TaskBatch) -> tuple[Condition, Met]:
+        return condition, Met(*(part.clone() for part in graph(condition, tasks)))
+
+    return step
