@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 
-from mlbench.check import gradients, predictions, steps, training
+from mlbench.check import gradients, predictions, stacks, steps, training
 from mlbench.check.description import check_refusals, check_words
 from mlbench.check.finding import BreachError, Check
 from mlbench.check.problems import Technique
@@ -88,6 +88,13 @@ ALGORITHM_CHECKS: tuple[Check[Technique], ...] = (
         steps.check_engines,
         "in what runs per task, branch on no tensor's value, and write into none",
         PURE,
+    ),
+    Check(
+        "stackable",
+        "runs computed as one program are what they are alone, to 1e-8",
+        stacks.check_stackable,
+        "leave nothing to chance, branch on no tensor's value; or let stackable be False",
+        (*PURE, "engines"),
     ),
     Check(
         "order",

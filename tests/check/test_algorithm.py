@@ -134,6 +134,12 @@ SINGLE = """
     def predict(self, meta, support, query_x, randomness):
         return super().predict(meta, support, query_x, randomness).float()
 """
+LOOKS_AT_VALUES = """
+    def meta_step(self, meta, tasks):
+        scale = float(meta["theta"].square().sum() > 0)
+        taught = super().meta_step(meta, tasks)
+        return taught._replace(gradients={n: scale * g for n, g in taught.gradients.items()})
+"""
 DIVIDES = """
     def predict(self, meta, support, query_x, randomness):
         return 1 / 0
@@ -177,9 +183,13 @@ BROKEN = {
     "same start": (SAME_START, {"deterministic": "two seeds start from the same"}),
     "unpicklable": (UNPICKLABLE, {"pickles": "its instance cannot be pickled"}),
     "branches": (BRANCHES, {"engines": "(mine.py:28)"}),
+    "looks at values": (LOOKS_AT_VALUES, {"stackable": "(mine.py:27)"}),
     "mixes tasks": (MIXES_TASKS, {"independent": "task 1 of three is predicted otherwise"}),
     "mixes queries": (MIXES_QUERIES, {"inductive": "when other queries are left out"}),
-    "raises on NaN": (RAISES_ON_NAN, {"survives": "ArithmeticError: not finite (mine.py:29)"}),
+    "raises on NaN": (
+        RAISES_ON_NAN,
+        {"survives": "ArithmeticError: not finite (mine.py:29)", "stackable": "(mine.py:28)"},
+    ),
     "sums": (SUMS, {"runs": "predict gives predictions of shape (3, 8), not"}),
     "single": (SINGLE, {"runs": "predict gives torch.float32 for inputs of float64"}),
     "divides": (DIVIDES, {"runs": "ZeroDivisionError: division by zero (mine.py:27)"}),
