@@ -52,6 +52,7 @@ def provenance(
         "engine": engine_name(experiment, execution, stacked=stacked, compiled=compiled),
         "stacked": stacked,
         "compiled": compiled,
+        **execution.arithmetic(),
         "allocator": keep_memory(),
         "pid": os.getpid(),
     }

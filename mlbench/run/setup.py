@@ -74,8 +74,9 @@ class Experiment:
         """Return the technique, ready to run."""
         cls = self.algorithm_class
         hyper = cls.Hyper.from_values(self.spec.hyperparameters, owner=cls.name)
+        problem = execution.fitted(self.problem)
         with blaming(cls, "cannot be set up"):
-            return cls(hyper, self.problem, execution.engine_for(self.problem))
+            return cls(hyper, problem, execution.engine_for(problem))
 
     def stream(self, dataset: str, split: Split) -> Stream:
         """Return the stream of episodes that a phase of this run meets."""

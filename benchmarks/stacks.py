@@ -1,0 +1,171 @@
+"""Runs on sine as one program: what a task costs, and the whole of Figure 3.3.
+
+    python -m benchmarks.stacks                       # 30 runs of six techniques; half an hour
+    python -m benchmarks.stacks maml fo_maml          # these alone
+    python -m benchmarks.stacks --device cuda
+    python -m benchmarks.stacks --quick
+
+Each technique is run alone, stacked, and stacked and compiled, in turn and in one process; costs
+are CPU-seconds of one thread, or seconds by the clock on a GPU. The last column is what the
+figure's 30 runs of 70 000 tasks take by these costs, with their 29 validations of 1 000 tasks and
+their test of 2 000; the time to compile is in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
+from statistics import median
+from time import perf_counter, process_time
+from typing import Any
+
+import torch
+
+from benchmarks.shown import options, show, tell_machine
+from mlbench.cli.progress import tell
+from mlbench.contract import Randomness
+from mlbench.run.device import Execution, choose_execution
+from mlbench.run.loop import Run
+from mlbench.run.setup import Experiment, Request, prepare
+from mlbench.run.stack import EVALUATED_AT_ONCE, Stack
+from mlbench.run.together import unstackable
+
+FIGURE = ("maml", "fo_maml", "lstm", "lstm_enhanced", "turtle", "fo_turtle")
+PAPER = prepare(Request(algorithm="maml", train="sine")).spec.budget
+RUNS = 30
+VALIDATIONS = 1 + PAPER.train_tasks // PAPER.validate_every
+EVALUATED = VALIDATIONS * PAPER.validation_tasks + PAPER.test_tasks
+
+
+@dataclass
+class Cost:
+    """What was measured of one way to compute runs.
+
+    Args:
+        start: Seconds until the first meta-step is over.
+        tasks: Seconds of each further training task of one run, as measured.
+        evaluated: Seconds of each evaluated task of one run, likewise.
+    """
+
+    start: float
+    tasks: list[float]
+    evaluated: list[float]
+
+    def figure(self) -> float:
+        """Return the seconds that 30 runs of the paper's budget take."""
+        each = PAPER.train_tasks * median(self.tasks) + EVALUATED * median(self.evaluated)
+        return self.start + RUNS * each
+
+
+class Contestant:
+    """Takes meta-steps of some runs and evaluates them, a little at a time."""
+
+    def __init__(self, computation: Run | Stack, runs: int, clock: Any) -> None:
+        self.computation = computation
+        self.runs = runs
+        self.clock = clock
+        began = clock()
+        self.step(0, 1)
+        self.cost = Cost(clock() - began, [], [])
+        self.evaluate(1)
+
+    def step(self, start: int, count: int) -> None:
+        """Take some meta-steps of every run."""
+        if isinstance(self.computation, Stack):
+            starts = list(range(start, start + count))
+            for tasks in self.computation.meta_batches(starts, start + count, 1):
+                met = self.computation.step(tasks)
+            met.losses.tolist()
+            return
+        run = self.computation
+        stream = run.experiment.training_stream(run.algorithm)
+        for index in range(start, start + count):
+            tasks = run.experiment.draw(stream, "sine", index, index + 1, run.device)
+            taught = run.algorithm.meta_step(run.meta, tasks)
+            losses, _ = run.judge(taught.predictions, tasks, 1)
+            run.learn(taught, losses)
+
+    def evaluate(self, count: int) -> None:
+        """Evaluate tasks with every run."""
+        computation = self.computation
+        stream = computation.experiment.stream("sine", "validation")
+        tasks = computation.experiment.draw(stream, "sine", 0, count, computation.device)
+        if isinstance(computation, Stack):
+            computation.judged(computation.condition.meta, tasks, 1)
+            return
+        chance = Randomness(bytes(16), 0, count)
+        found = computation.algorithm.predict(
+            computation.meta, tasks.support, tasks.query.x, chance
+        )
+        computation.judge(found, tasks, 1)
+
+    def turn(self, start: int, count: int) -> None:
+        """Measure some meta-steps and one batch of an evaluation."""
+        began = self.clock()
+        self.step(start, count)
+        self.cost.tasks.append((self.clock() - began) / count / self.runs)
+        at_once = EVALUATED_AT_ONCE.get(self.computation.device.type, 250)
+        batch = max(1, at_once // self.runs)
+        began = self.clock()
+        self.evaluate(batch)
+        self.cost.evaluated.append((self.clock() - began) / batch / self.runs)
+
+
+def contestants(
+    experiment: Experiment, execution: Execution, clock: Any
+) -> Iterator[tuple[str, Contestant]]:
+    """Yield one run alone, the stack, and the stack compiled."""
+    yield "alone", Contestant(Run(experiment, replace(execution, engine="auto")), 1, clock)
+    if (reason := unstackable(experiment, execution)) is not None:
+        tell(f"{experiment.spec.algorithm} is measured alone: {reason}")
+        return
+    seeds = [experiment.with_seed(seed) for seed in range(RUNS)]
+    for compiled, name in ((False, "stacked"), (True, "stacked, compiled")):
+        stack = Stack(seeds, execution, [None] * RUNS, compiled=compiled)
+        yield name, Contestant(stack, RUNS, clock)
+
+
+def measure(name: str, execution: Execution, rounds: int, steps: int) -> Iterator[dict[str, Any]]:
+    """Yield a row for every way to compute the runs of one technique."""
+    clock = process_time if execution.device == "cpu" else perf_counter
+    experiment = prepare(Request(algorithm=name, train="sine"))
+    found = dict(contestants(experiment, execution, clock))
+    for number in range(rounds):
+        for one in found.values():
+            one.turn(1 + number * steps, steps)
+    alone = found["alone"].cost
+    for way, one in found.items():
+        cost = one.cost
+        yield {
+            "technique": name,
+            "runs": way,
+            "ms per task": 1e3 * median(cost.tasks),
+            "alone = 1": median(a / b for a, b in zip(alone.tasks, cost.tasks, strict=True)),
+            "ms per evaluated task": 1e3 * median(cost.evaluated),
+            "seconds to begin": cost.start,
+            "Figure 3.3, hours": cost.figure() / 3600,
+        }
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = options(__doc__)
+    parser.add_argument("techniques", nargs="*", metavar="TECHNIQUE", help="[default: all six]")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    asked = parser.parse_args()
+    tell_machine()
+    execution = choose_execution("regression", asked.device, threads=1)
+    if execution.device != "cpu":
+        tell(torch.cuda.get_device_name(execution.torch_device))
+    rounds = asked.rounds or (2 if asked.quick else 9)
+    steps = 2 if asked.quick else 20
+    names = asked.techniques or FIGURE[:1] if asked.quick else asked.techniques or FIGURE
+    show(
+        list(chain.from_iterable(measure(name, execution, rounds, steps) for name in names)),
+        asked.form,
+    )
+
+
+if __name__ == "__main__":
+    main()
