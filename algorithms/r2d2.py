@@ -72,5 +72,5 @@ def solve(features: Tensor, targets: Tensor, ridge: Tensor) -> Tensor:
     """
     gram = features @ features.T
     ridges = ridge * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
-    weights: Tensor = features.T @ torch.linalg.solve(gram + ridges, targets)
+    weights: Tensor = features.T @ torch.linalg.solve_ex(gram + ridges, targets).result
     return weights

@@ -8,6 +8,7 @@ which makes features of inputs, and a head, the linear layer whose weights are t
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from copy import copy
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod, sqrt
@@ -17,6 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mlbench import gpu_blocks
+from mlbench.blocks import block as fused_block
 from mlbench.errors import MisuseError
 from mlbench.hyper import Hyper, hp
 from mlbench.normalise import Normaliser, by_batch
@@ -155,6 +158,7 @@ class Conv4(Learner):
         options = Conv4Options() if options is None else options
         self.padding = options.padding
         self.channels = options.channels
+        self.fused = False
         channels, height, width = input_shape
         for _ in range(self.BLOCKS):
             height, width = ((side + 2 * self.padding - 2) // 2 for side in (height, width))
@@ -178,11 +182,24 @@ class Conv4(Learner):
         shapes += [("head.weight", (outputs, features)), ("head.bias", (outputs,))]
         self.shapes = tuple(shapes)
 
+    def with_fused_blocks(self) -> Conv4:
+        """Return a copy that computes its blocks by :mod:`mlbench.blocks`, for CPUs."""
+        fused = copy(self)
+        fused.fused = True
+        return fused
+
     def features(self, body: Tensor, x: Tensor, normalise: Normaliser = by_batch) -> Tensor:
         """Return what the blocks make of images, ``(n, channels, height, width)``."""
         weights = unflatten(body, self.shapes[:-2])
         for block in range(self.BLOCKS):
             w, b, gamma, beta = weights[4 * block : 4 * block + 4]
+            if self.fused and normalise is by_batch and gpu_blocks.usable(x, w):
+                x = gpu_blocks.block(x, w, gamma, beta, padding=self.padding)
+                continue
+            if self.fused and normalise is by_batch and not x.is_cuda:
+                images = block == 0 and not x.requires_grad
+                x = fused_block(x, w, gamma, beta, padding=self.padding, images=images)
+                continue
             x = normalise(block, F.conv2d(x, w, b, padding=self.padding), gamma, beta)
             x = F.max_pool2d(F.relu(x), 2)
         return x.flatten(1)

@@ -134,7 +134,7 @@ class ImageDataset(Dataset):
         images = split.gather(indices, self.pixels_on(device, split)).to(device)
         x = images.to(dtype).div_(255).split(sizes, dim=1)
         batches = (
-            Batch(inputs.contiguous(), torch.from_numpy(part.labels).to(device))
+            Batch(inputs.contiguous(), torch.from_numpy(part.labels).to(device, non_blocking=True))
             for inputs, part in zip(x, parts, strict=True)
         )
         return TaskBatch(*batches)

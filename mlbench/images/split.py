@@ -94,11 +94,12 @@ class ImageSplit:
         if images is None:
             images = torch.from_numpy(self.images)
         turns, rows = np.divmod(indices, max(1, len(self.images)))
-        flat = images[torch.from_numpy(rows.ravel()).to(images.device)].movedim(-1, 1)
+        chosen = torch.from_numpy(rows.ravel()).to(images.device, non_blocking=True)
+        flat = images[chosen].movedim(-1, 1)
         for turn in range(1, 4):
             places = np.flatnonzero(turns == turn)
             if len(places):
-                chosen = torch.from_numpy(places).to(images.device)
+                chosen = torch.from_numpy(places).to(images.device, non_blocking=True)
                 flat[chosen] = torch.rot90(flat[chosen], turn, dims=(-2, -1))
         return flat.reshape(*indices.shape, *flat.shape[1:])
 

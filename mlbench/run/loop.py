@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from mlbench.contract import MetaStep, Parameters, Randomness, Split, TaskBatch
+from mlbench.contract import MetaStep, Parameters, Randomness, Split, Stream, TaskBatch
 from mlbench.episodes import seed_for
 from mlbench.run.blame import blaming
 from mlbench.run.course import Course
@@ -26,6 +26,7 @@ from mlbench.run.setup import Experiment
 from mlbench.run.start import check, initial, placed
 
 EVALUATION_BATCH = {"regression": 250, "classification": 5}  # tasks between two events
+EVALUATION_ON_A_GPU = {"regression": 250, "classification": 8}
 
 
 class Run:
@@ -43,6 +44,7 @@ class Run:
         self.experiment = experiment
         self.spec = experiment.spec
         self.device = execution.torch_device
+        self.ahead: tuple[Any, TaskBatch | None] = None, None
         execution.apply()
         self.algorithm = experiment.algorithm(execution)
         if state is None:
@@ -119,10 +121,11 @@ class Run:
             before, step = progress.tasks, progress.step
             stop = min(before + width, count)
             began = perf_counter()
-            tasks = self.experiment.draw(stream, dataset, before, stop, self.device)
+            tasks = self.draw(stream, dataset, before, stop)
             with self.blaming("cannot take a meta-step"):
                 taught = self.algorithm.meta_step(self.meta, tasks)
                 check_step(taught, self.meta)
+            self.draw_ahead(stream, dataset, stop, min(stop + width, count))
             losses, scores = self.judge(taught.predictions, tasks, self.experiment.outputs(stream))
             self.course.learnt(stop, finite=self.learn(taught, losses))
             seconds = self.spend("train", dataset, began)
@@ -137,8 +140,8 @@ class Run:
             Whether all were finite.
         """
         values = (*taught.gradients.values(), *taught.averages.values())
-        finite = all(map(isfinite, losses)) and all(bool(g.isfinite().all()) for g in values)
-        if not finite:
+        largest = torch.nn.utils.get_total_norm([v for v in values if v.numel()], float("inf"))
+        if not all(map(isfinite, losses)) or not isfinite(float(largest)):
             return False
         with torch.no_grad():
             for name, value in self.meta.items():
@@ -154,22 +157,38 @@ class Run:
     ) -> Iterator[Episodes]:
         """Meet the episodes of an evaluation that were not met yet."""
         progress = self.progress
-        batch = EVALUATION_BATCH[self.spec.kind]
+        sizes = EVALUATION_ON_A_GPU if self.device.type == "cuda" else EVALUATION_BATCH
+        batch = sizes[self.spec.kind]
         stream = self.experiment.stream(dataset, split)
         key = stream.key_for(f"prediction, seed {self.spec.seed}")
         while (first := len(progress.losses)) < count:
             began = perf_counter()
             stop = min(first + batch, count)
-            tasks = self.experiment.draw(stream, dataset, first, stop, self.device)
+            tasks = self.draw(stream, dataset, first, stop)
             randomness = Randomness(key, first, stop)
             with self.blaming("cannot predict"):
                 predictions = self.algorithm.predict(meta, tasks.support, tasks.query.x, randomness)
+            self.draw_ahead(stream, dataset, stop, min(stop + batch, count))
             losses, scores = self.judge(predictions, tasks, self.experiment.outputs(stream))
             self.course.evaluated(losses, scores)
             seconds = self.spend(phase, dataset, began)
             keys = stream.keys(first, stop).tolist()
             steps = [progress.step] * len(losses)
             yield Episodes(phase, dataset, first, steps, losses, scores, seconds, keys)
+
+    def draw(self, stream: Stream, dataset: str, start: int, stop: int) -> TaskBatch:
+        """Return episodes of a stream, which may have been drawn ahead."""
+        asked = stream, dataset, start, stop
+        (key, drawn), self.ahead = self.ahead, (None, None)
+        if drawn is not None and key == asked:
+            return drawn
+        return self.experiment.draw(*asked, self.device)
+
+    def draw_ahead(self, stream: Stream, dataset: str, start: int, stop: int) -> None:
+        """Draw the next episodes while a GPU is at work on those before."""
+        if self.device.type == "cuda" and start < stop:
+            asked = stream, dataset, start, stop
+            self.ahead = asked, self.experiment.draw(*asked, self.device)
 
     def judge(
         self, predictions: object, tasks: TaskBatch, outputs: int
