@@ -30,8 +30,7 @@ class Captured(Engine):
     functions and classes of a module. Others run as they are, and so does what cannot be recorded
     since it waits for the device.
 
-    Inside a function transform, as when runs are stacked, it is the base: what a tensor is there
-    holds for one call.
+    It is not for function transforms: a stack of runs is recorded whole, around a plain engine.
 
     Args:
         base: The engine that runs a batch of tasks.
@@ -98,7 +97,7 @@ class Captured(Engine):
             work: The engine's method on those functions.
             arguments: Θ, then the tasks.
         """
-        if not all(map(lasting, functions)) or transformed(arguments):
+        if not all(map(lasting, functions)):
             return work(*arguments)
         key = what, functions, shapes(arguments)
         if key not in self.met:
@@ -134,12 +133,6 @@ def lasting(function: object) -> bool:
     if isinstance(function, FunctionType):
         return "<" not in function.__qualname__  # neither a lambda nor made inside another
     return isinstance(function, type | BuiltinFunctionType)
-
-
-def transformed(arguments: tuple[Any, ...]) -> bool:
-    """Return whether a function transform is at work on a tensor of these."""
-    wrapped = torch._C._functorch.is_functorch_wrapped_tensor  # noqa: SLF001 - no public name
-    return any(map(wrapped, pytree.tree_leaves(arguments)))
 
 
 def shapes(arguments: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -66,7 +66,8 @@ class Stack:
         self.spec = self.experiment.spec
         self.device = execution.torch_device
         execution.apply()
-        self.algorithm = self.experiment.algorithm(replace(execution, engine="stacked"))
+        plain = replace(execution, engine="stacked", compile="off")  # the stack is the program
+        self.algorithm = self.experiment.algorithm(plain)
         self.ended: dict[int, Parameters] = {}  # where training ended that ended early
         self.step_seconds = BEAT_SECONDS  # of the last meta-steps
         found = [

@@ -238,20 +238,6 @@ def test_a_replay_runs_no_python_of_the_technique() -> None:
     assert Line.calls == before
 
 
-def test_within_a_function_transform_it_is_the_base() -> None:
-    line, engine = Line(), Captured(Loop(), Recording)
-    support, x = draw(0).support, draw(0).query.x
-    slopes = torch.arange(3.0, dtype=torch.float64)
-    for _ in range(3):
-        stacked = torch.func.vmap(
-            lambda slope: engine.predictions(line.predict, {"theta": slope}, support, x)
-        )(slopes)
-        for slope, found in zip(slopes, stacked, strict=True):
-            expected = Loop().predictions(line.predict, {"theta": slope}, support, x)
-            torch.testing.assert_close(found, expected)
-    assert Recording.made == 0
-
-
 def test_inputs_are_copied_where_their_memory_differs_and_nowhere_else() -> None:
     meta, x = torch.zeros(3), torch.zeros(2)
     inputs = Inputs(({"theta": meta}, x))
