@@ -121,7 +121,8 @@ def contestants(
         tell(f"{experiment.spec.algorithm} is measured alone: {reason}")
         return
     seeds = [experiment.with_seed(seed) for seed in range(RUNS)]
-    for compiled, name in ((False, "stacked"), (True, "stacked, compiled")):
+    ways = [(False, "stacked"), (True, "stacked, compiled")]
+    for compiled, name in ways[:1] if execution.compile == "off" else ways:
         stack = Stack(seeds, execution, [None] * RUNS, compiled=compiled)
         yield name, Contestant(stack, RUNS, clock)
 
@@ -153,9 +154,10 @@ def main() -> None:
     parser = options(__doc__)
     parser.add_argument("techniques", nargs="*", metavar="TECHNIQUE", help="[default: all six]")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--compile", choices=("auto", "off"), default="auto", help="off: do not")
     asked = parser.parse_args()
     tell_machine()
-    execution = choose_execution("regression", asked.device, threads=1)
+    execution = choose_execution("regression", asked.device, threads=1, compile=asked.compile)
     if execution.device != "cpu":
         tell(torch.cuda.get_device_name(execution.torch_device))
     rounds = asked.rounds or (2 if asked.quick else 9)
