@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +30,9 @@ def machine_code(function: Callable[..., Any], *example: Any) -> Callable[..., A
     # torch remarks there, at every compilation, that there is no GPU
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     fast: Callable[..., Any] = torch.compile(make_fx(function)(*example), dynamic=False)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "TensorFloat32", UserWarning)  # which is asked for or not
+        fast(*example)  # compiles it: a program that is to be recorded must not do so then
     return fast
 
 

@@ -46,7 +46,6 @@ class Programs:
         function = self.function
         if self.compiled:
             function = machine_code(function, condition, tasks)
-            function(condition, tasks)  # compiles it, which could not be recorded
         return recorded(function, condition, tasks) if self.device.type == "cuda" else function
 
 

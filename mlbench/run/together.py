@@ -10,7 +10,10 @@ from mlbench.run.device import Execution
 from mlbench.run.metastep import Adam
 from mlbench.run.setup import Experiment
 
-COMPILING_PAYS = {"alone": 20_000, "stacked": 4_000}  # meta-steps of a run, or of a stack of runs
+COMPILING_PAYS = {"alone": 20_000, "stacked": 4_000}
+"""From how many meta-steps on, of a run or of a stack of runs, ``auto`` compiles on a CPU. On a
+GPU, where a meta-step is launched whole, compiling takes as long as it saves in 70 000 meta-steps
+(``python -m benchmarks.stacks maml --device cuda``)."""
 
 
 def unstackable(experiment: Experiment, execution: Execution) -> str | None:
@@ -58,9 +61,8 @@ def compilation(
         raise MisuseError(f"--compile on: {reason}; leave --compile out")
     algorithm = experiment.algorithm(execution)
     steps = experiment.train_tasks // algorithm.meta_batch
-    pays = experiment.spec.kind == "regression" and (
-        steps >= COMPILING_PAYS["alone" if stacked == 1 else "stacked"]
-    )
+    small = experiment.spec.kind == "regression" and not execution.on_gpu
+    pays = small and steps >= COMPILING_PAYS["alone" if stacked == 1 else "stacked"]
     if reason is not None or not (asked or pays):
         return False, None
     lack = missing_compiler(execution.torch_device)
