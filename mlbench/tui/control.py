@@ -202,6 +202,21 @@ def stop(paths: StorePaths, row: RunRow) -> int:
     return pid
 
 
+def companions(paths: StorePaths, row: RunRow) -> int:
+    """Return how many other runs the same process computes, as one program; they stop with it.
+
+    Raises:
+        ControlError: There is no process that could be signalled from here.
+    """
+    pid = str(holder(paths, row))
+    others = (lock for lock in paths.locks.glob("*.lock") if lock.stem != row.run_id)
+    return sum(
+        lock.read_text(encoding="ascii", errors="replace").strip() == pid
+        and is_alive(paths, lock.stem)
+        for lock in others
+    )
+
+
 def holder(paths: StorePaths, row: RunRow) -> int:
     """Return the process that runs a run; a PID in a file counts only while its lock is held.
 

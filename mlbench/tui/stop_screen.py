@@ -39,17 +39,23 @@ class StopConfirm(ModalScreen[bool]):
         Binding("left,right", "app.focus_next", show=False),
     ]
 
-    def __init__(self, row: RunRow) -> None:
+    def __init__(self, row: RunRow, companions: int = 0) -> None:
         super().__init__()
         self.row = row
+        self.companions = companions
 
     def compose(self) -> ComposeResult:
         """Lay out the question and its two answers."""
         row = self.row
+        others = (
+            f"One program computes {self.companions + 1} runs, and all of them stop.\n\n"
+            if self.companions
+            else ""
+        )
         with Vertical():
             yield Static(
                 f"Stop {row.run_id}, which has done {amounts.percent(row.done)} of its work?\n\n"
-                "It saves its state first, and c goes on with it later: on a CPU to the same"
+                f"{others}It saves its state first, and c goes on with it later: on a CPU to the same"
                 " numbers, bit for bit.",
                 markup=False,
             )
@@ -79,7 +85,7 @@ def ask_stop(app: Dashboard, row: RunRow) -> None:
 async def ask_if_possible(app: Dashboard, row: RunRow) -> None:
     """Ask, unless the run cannot be stopped; what is held where is looked up on a thread."""
     try:
-        await aside(control.holder, app.paths, row)
+        companions = await aside(control.companions, app.paths, row)
     except MlbenchError as error:
         tell_refused(app)(str(error))
         return
@@ -88,7 +94,7 @@ async def ask_if_possible(app: Dashboard, row: RunRow) -> None:
         if stop:
             app.run_worker(stop_run(app, row), group="stop")
 
-    app.push_screen(StopConfirm(row), answer)
+    app.push_screen(StopConfirm(row, companions), answer)
 
 
 async def stop_run(app: Dashboard, row: RunRow) -> None:

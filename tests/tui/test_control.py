@@ -191,6 +191,14 @@ def test_a_pid_in_a_file_counts_only_while_its_lock_is_held(paths: StorePaths) -
         assert control.holder(paths, ROW) == os.getpid()
 
 
+def test_runs_that_one_program_computes_are_counted(paths: StorePaths) -> None:
+    with RunLock(paths, ROW.run_id):
+        assert control.companions(paths, ROW) == 0
+        paths.run_lock("dead").write_text(f"{os.getpid()}\n", encoding="ascii")
+        with RunLock(paths, "maml-sine-2"), RunLock(paths, "maml-sine-3"):
+            assert control.companions(paths, ROW) == 2
+
+
 def test_a_run_on_another_machine_is_not_stopped_from_here(paths: StorePaths) -> None:
     with RunLock(paths, ROW.run_id), pytest.raises(ControlError) as refusal:
         control.stop(paths, replace(ROW, host="elsewhere"))

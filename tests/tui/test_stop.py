@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 from textual.app import App
 from textual.pilot import Pilot
+from textual.widgets import Static
 
+from mlbench.store.liveness import RunLock
 from mlbench.store.paths import StorePaths
 from mlbench.tui import control
 from mlbench.tui.app import Dashboard
@@ -73,6 +75,16 @@ async def test_a_run_is_stopped_only_after_a_yes(
         await wait(pilot, lambda: holder.poll() is not None, "it is stopped")
         assert holder.returncode == -signal.SIGTERM
         assert told(pilot) == ["maml-sine-1 saves its state and stops"]
+
+
+async def test_that_others_stop_with_it_is_told_first(paths: StorePaths) -> None:
+    app = Dashboard(paths)
+    async with app.run_test(size=(80, 24)) as pilot:
+        with RunLock(paths, ROW.run_id), RunLock(paths, "maml-sine-2"):
+            ask_stop(app, ROW)
+            await wait(pilot, lambda: isinstance(app.screen, StopConfirm), "it asks")
+            words = str(app.screen.query_one(Static).content)
+            assert "One program computes 2 runs, and all of them stop." in words
 
 
 async def test_the_mouse_stops_a_run_too(paths: StorePaths, holder: subprocess.Popen[str]) -> None:
