@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from mlbench.report.tables.shape import DATASETS
-from mlbench.report.tables.words import conditions
+from mlbench.report.tables.words import conditions, stack
 from mlbench.stats.paired import CONDITIONS
 
 
@@ -75,7 +75,13 @@ def place(values: Mapping[str, Any]) -> str:
 
 def label(values: Mapping[str, Any], alike: Sequence[Mapping[str, Any]]) -> str:
     """Return a name: data sets and shots, and what tells it from others of the same."""
-    forms = {"protocol": "{}", "budget": "{} budget", "precision": "{}", "machine": "{}"}
+    forms = {
+        "protocol": "{}",
+        "budget": "{} budget",
+        "precision": "{}",
+        "machine": "{}",
+        "stacked": "{} at once",
+    }
     parts = [
         forms.get(name, f"{name.replace('_', ' ')} {{}}").format(value)
         for name, value in values.items()
@@ -85,6 +91,6 @@ def label(values: Mapping[str, Any], alike: Sequence[Mapping[str, Any]]) -> str:
 
 
 def said(values: Mapping[str, Any]) -> str:
-    """Return what the runs of a field share, and the machine where that counts."""
-    text = conditions(pl.DataFrame([dict(values)]))
-    return f"{text}; {values['machine']}" if "machine" in values else text
+    """Return what the runs of a field share, and where they were timed if that counts."""
+    timed = [values.get("machine", ""), stack(values.get("stacked"))]
+    return "; ".join(filter(None, [conditions(pl.DataFrame([dict(values)])), *timed]))

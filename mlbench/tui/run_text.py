@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ import polars as pl
 from textual.content import Content
 
 from mlbench.report.palette import look
+from mlbench.report.tables.words import stack
 from mlbench.store.records import Kind
 from mlbench.store.snapshot import RunRow
 from mlbench.tui import amounts
@@ -220,6 +221,17 @@ def listed(*parts: str | None) -> str:
     return ", ".join(part for part in parts if part) or "unknown"
 
 
+def computing(attempt: Mapping[str, Any]) -> list[str | None]:
+    """Return on what an attempt was computed, and how."""
+    return [
+        attempt["device"],
+        counted(attempt["threads"], "thread"),
+        attempt["engine"],
+        "compiled" if attempt["compiled"] else None,
+        stack(attempt["stacked"]),
+    ]
+
+
 def value_text(value: str) -> str:
     """Return a value that is kept as JSON as it is typed after ``--set``."""
     found = json.loads(value)
@@ -244,7 +256,7 @@ def provenance(details: RunDetails, run: RunRow, *, packages: bool) -> Content:
         ("machine", f"{last['host']}, {last['os']}, process {last['pid']}"),
         ("cpu", listed(last["cpu"], counted(last["cores"], "core"), memory)),
         ("gpu", last["gpu"] or "none"),
-        ("device", listed(last["device"], counted(last["threads"], "thread"), last["engine"])),
+        ("device", listed(*computing(last))),
         ("python", last["python"]),
     ]
     for attempt in earlier:

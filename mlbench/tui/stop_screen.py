@@ -55,8 +55,8 @@ class StopConfirm(ModalScreen[bool]):
         with Vertical():
             yield Static(
                 f"Stop {row.run_id}, which has done {amounts.percent(row.done)} of its work?\n\n"
-                f"{others}It saves its state first, and c goes on with it later: on a CPU to the same"
-                " numbers, bit for bit.",
+                f"{others}It saves its state first, and c goes on with it later: on a CPU to the"
+                " same numbers, bit for bit.",
                 markup=False,
             )
             with Horizontal():

@@ -24,7 +24,7 @@ from mlbench.tui.results_view import ResultsView
 from mlbench.tui.times_plot import TimesPlot, point_of
 from mlbench.tui.times_table import fill_ratios, fill_times, numbered, orders, unit_of
 
-WORK = ("train_dataset", "ways", "shots", "machine")
+WORK = ("train_dataset", "ways", "shots", "machine", "stacked")
 """What the times of one plot share, besides the conditions of its runs."""
 
 
