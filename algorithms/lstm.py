@@ -8,7 +8,6 @@ gate of α the rule is MAML's (Theorem 1).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -17,8 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mlbench.contract import Batch, Parameters, hp
-from mlbench.engines import InnerGradient, ThetaLoss
-from mlbench.inner import GradientBased, InnerHyper, Update, UpdateRule
+from mlbench.inner import GradientBased, InnerHyper, UpdateRule
 
 P = 10.0
 """p of the preprocessing: below e⁻ᵖ a number is shown in proportion, not by its logarithm."""
@@ -82,6 +80,7 @@ class GatedDescent(UpdateRule[Memory]):
     a weight, and the rate i = σ(-5 … -4) is .007 to .018.
     """
 
+    per_weight = ()
     hyper: LstmHyper
 
     def initialise(self, generator: torch.Generator, theta: Tensor) -> Parameters:
@@ -185,23 +184,9 @@ class Lstm(GradientBased):
         """Return whether nothing is taken as a constant: neither the gradient nor the loss."""
         return super().exact and self.hyper.inputs == "raw"
 
-    def inner_loop(
-        self,
-        meta: Parameters,
-        support: Batch,
-        inner_gradient: InnerGradient,
-        *,
-        steps: int,
-        order: int,
-    ) -> Iterator[Update]:
-        """Yield the updates that one task's support set asks for, its gradients divided or not."""
-
-        def divided(loss: ThetaLoss, theta: Tensor, *, constant: bool) -> tuple[Tensor, Tensor]:
-            gradient, value = inner_gradient(loss, theta, constant=constant)
-            return gradient / len(support.x), value
-
-        gradient = divided if self.hyper.divide else inner_gradient
-        return super().inner_loop(meta, support, gradient, steps=steps, order=order)
+    def divisor(self, support: Batch) -> int:
+        """Return the size of the support set, where gradients are divided by it."""
+        return len(support.x) if self.hyper.divide else 1
 
     def clip_meta(self, gradients: Parameters) -> Parameters:
         """Scale one task's gradient of Θ, as one vector, down to the norm ``meta_clip``."""

@@ -42,6 +42,7 @@ class History(NamedTuple):
 class MetaNetwork(UpdateRule[History]):
     """θ⁽ᵗ⁺¹⁾ = θ⁽ᵗ⁾ + α ⊙ g_φ(∇, h); α ~ U(0, 1) at first and unconstrained after."""
 
+    per_weight = ("alpha",)
     hyper: TurtleHyper
 
     @property

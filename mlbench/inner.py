@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
@@ -31,7 +31,7 @@ from mlbench.contract import (
     TaskBatch,
     hp,
 )
-from mlbench.engines import Engine, InnerGradient, ThetaLoss
+from mlbench.engines import Descent, Engine, Inner, InnerGradient, ThetaLoss
 
 State = TypeVar("State")
 
@@ -54,8 +54,16 @@ class InnerHyper(Hyper):
 class UpdateRule(ABC, Generic[State]):
     """How one task's weights change, given the gradient of its support loss.
 
-    A rule sees one task, as flat vectors of n weights, and is a pure function of Θ.
+    A rule sees one task, as flat vectors of n weights, and is a pure function of Θ. What it
+    remembers is ``None``, a tensor, or tuples, lists or dictionaries of these.
     """
+
+    per_weight: ClassVar[tuple[str, ...] | None] = None
+    """For a rule whose ``step`` treats every weight alone: the names of those of its
+    meta-parameters that have a row per weight, ``()`` where none has. The loops may then call
+    ``step`` for some of the weights at a time, with their rows of these, of the state, θ and the
+    gradient: what a network makes of one weight is never in memory for all of them. ``None`` where
+    weights depend on each other, or where ``step`` makes little of a weight."""
 
     def __init__(self, hyper: Any) -> None:
         self.hyper = hyper
@@ -95,7 +103,7 @@ class Update(NamedTuple):
 
     Args:
         loss: The support loss before it.
-        gradient: The gradient of that loss, not clipped, ``(n,)``.
+        gradient: The gradient of that loss, divided but not clipped, ``(n,)``.
         theta: The weights after it, ``(n,)``.
     """
 
@@ -108,19 +116,33 @@ def updates(
     rule: UpdateRule[Any],
     meta: Parameters,
     theta: Tensor,
-    support_loss: ThetaLoss,
+    support_loss: Callable[[Parameters], ThetaLoss],
     inner_gradient: InnerGradient,
     *,
     steps: int,
     order: int,
     clip: float | None,
+    divisor: int = 1,
 ) -> Iterator[Update]:
-    """Yield every step of one task's inner loop, from weights ``theta``, ``(n,)``."""
+    """Yield every step of one task's inner loop.
+
+    Args:
+        rule: How weights change.
+        meta: Θ, by name.
+        theta: The weights at first, ``(n,)``.
+        support_loss: From Θ to what is descended.
+        inner_gradient: What the engine hands over. An operator that a technique made of it only
+            differentiates; the updates are then taken, and kept for the backward pass, plainly.
+        steps: How many updates.
+        order: 1 takes gradients as constants, 2 differentiates through them.
+        clip: Bound on each entry of a gradient.
+        divisor: What a gradient is divided by before it is clipped.
+    """
+    inner = inner_gradient if isinstance(inner_gradient, Inner) else Inner(inner_gradient)
+    descent = Descent(rule, meta, support_loss, order, clip, divisor)
     state = rule.start(meta, theta)
     for t in range(steps):
-        gradient, loss = inner_gradient(support_loss, theta, constant=order == 1)
-        clipped = gradient if clip is None else gradient.clamp(-clip, clip)
-        theta, state = rule.step(meta, state, theta, clipped, loss, t)
+        theta, state, gradient, loss = inner.advance(descent, state, theta, t)
         yield Update(loss, gradient, theta)
 
 
@@ -129,6 +151,7 @@ class GradientBased(Algorithm):
 
     Rule: ClassVar[type[UpdateRule[Any]]]
     Hyper: ClassVar[type[Hyper]] = InnerHyper
+    stackable = True
     hyper: InnerHyper
 
     def __init__(self, hyper: Any, problem: Problem, engine: Engine) -> None:
@@ -152,6 +175,10 @@ class GradientBased(Algorithm):
 
         return loss
 
+    def divisor(self, support: Batch) -> int:
+        """Return what a gradient of the support loss is divided by, before it is clipped."""
+        return 1
+
     def answer(self, meta: Parameters, theta: Tensor, support_x: Tensor, query_x: Tensor) -> Tensor:
         """Return one task's predictions by adapted weights, ``(n, outputs)``."""
         return self.problem.answer(theta, support_x, query_x)
@@ -170,11 +197,12 @@ class GradientBased(Algorithm):
             self.rule,
             meta,
             self.start(meta, support),
-            self.support_loss(meta, support),
+            lambda meta: self.support_loss(meta, support),
             inner_gradient,
             steps=steps,
             order=order,
             clip=self.hyper.clip,
+            divisor=self.divisor(support),
         )
 
     def objective(

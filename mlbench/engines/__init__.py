@@ -1,8 +1,11 @@
 """Engines run one task's function over a batch of tasks; what they share is in ``base``."""
 
+from mlbench.engines.adjoint import Adjoint
 from mlbench.engines.base import (
     Clip,
+    Descent,
     Engine,
+    Inner,
     InnerGradient,
     Lesson,
     Objective,
@@ -14,8 +17,11 @@ from mlbench.engines.stacked import Mixed, Stacked, functional_gradient
 
 __all__ = [
     "ENGINES",
+    "Adjoint",
     "Clip",
+    "Descent",
     "Engine",
+    "Inner",
     "InnerGradient",
     "Lesson",
     "Loop",
@@ -28,4 +34,6 @@ __all__ = [
     "functional_gradient",
 ]
 
-ENGINES: dict[str, type[Engine]] = {engine.name: engine for engine in (Loop, Stacked, Mixed)}
+ENGINES: dict[str, type[Engine]] = {
+    engine.name: engine for engine in (Loop, Stacked, Mixed, Adjoint)
+}

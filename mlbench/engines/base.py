@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from torch import Tensor
 
@@ -34,6 +36,102 @@ class InnerGradient(Protocol):
             constant: Whether outer differentiation sees a constant (first order) or a function
                 of θ (second order).
         """
+
+
+class Rule(Protocol):
+    """An update rule, as engines know it; see :class:`mlbench.inner.UpdateRule`."""
+
+    @property
+    def per_weight(self) -> tuple[str, ...] | None:
+        """Return which meta-parameters have a row per weight, if all weights are treated alone."""
+
+    def step(
+        self, meta: Parameters, state: Any, theta: Tensor, gradient: Tensor, loss: Tensor, t: int
+    ) -> tuple[Tensor, Any]:
+        """Return the next weights, ``(n,)``, and what the rule remembers."""
+
+
+@dataclass(frozen=True)
+class Descent:
+    """What an engine has to know of one task's inner loop to take its updates.
+
+    Args:
+        rule: How the weights change, given a gradient.
+        meta: Θ, by name.
+        loss_of: From Θ to the support loss, so that an update can be made again from another Θ.
+        order: 1 takes gradients as constants, 2 differentiates through them.
+        clip: Bound on each entry of a gradient.
+        divisor: What a gradient is divided by before that.
+    """
+
+    rule: Rule
+    meta: Parameters
+    loss_of: Callable[[Parameters], ThetaLoss]
+    order: int
+    clip: float | None
+    divisor: int
+
+    @cached_property
+    def loss(self) -> ThetaLoss:
+        """Return the support loss, made once: what it makes of Θ may be costly."""
+        return self.loss_of(self.meta)
+
+
+Advance = tuple[Tensor, Any, Tensor, Tensor]
+"""After one update: the weights, the rule's state, the gradient before clipping, the loss."""
+
+
+class Inner:
+    """What an engine hands to a task's function: called, it differentiates a support loss.
+
+    It also takes a whole update, so that an engine can decide what of it is kept for the backward
+    pass. As it is here, it does so with any operator, and keeps everything.
+    """
+
+    def __init__(self, gradient: InnerGradient) -> None:
+        self.gradient = gradient
+
+    def __call__(self, loss: ThetaLoss, theta: Tensor, *, constant: bool) -> tuple[Tensor, Tensor]:
+        """Return ∇loss at θ, ``(n,)``, and the loss."""
+        return self.gradient(loss, theta, constant=constant)
+
+    def advance(self, descent: Descent, state: Any, theta: Tensor, t: int) -> Advance:
+        """Take update ``t`` of one task's inner loop, from weights ``theta``, ``(n,)``."""
+        constant = descent.order == 1
+        return self.update(descent, descent.meta, descent.loss, state, theta, t, constant=constant)
+
+    def update(
+        self,
+        descent: Descent,
+        meta: Parameters,
+        loss: ThetaLoss,
+        state: Any,
+        theta: Tensor,
+        t: int,
+        *,
+        constant: bool,
+    ) -> Advance:
+        """Differentiate, divide, clip and step; of ``descent``, Θ and the loss are not used."""
+        gradient, value = self(loss, theta, constant=constant)
+        if descent.divisor != 1:
+            gradient = gradient / descent.divisor
+        bound = descent.clip
+        clipped = gradient if bound is None else gradient.clamp(-bound, bound)
+        theta, state = self.step(descent.rule, meta, state, theta, clipped, value, t)
+        return theta, state, gradient, value
+
+    def step(
+        self,
+        rule: Rule,
+        meta: Parameters,
+        state: Any,
+        theta: Tensor,
+        gradient: Tensor,
+        loss: Tensor,
+        t: int,
+    ) -> tuple[Tensor, Any]:
+        """Return what ``rule.step`` does."""
+        return rule.step(meta, state, theta, gradient, loss, t)
 
 
 Objective = Callable[["Parameters", "TaskBatch", InnerGradient], tuple[Tensor, Tensor]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -10,15 +10,20 @@ from torch import Tensor
 from mlbench.engines.base import (
     Clip,
     Engine,
+    Inner,
     InnerGradient,
     Lesson,
     Objective,
     Predict,
+    Rule,
     ThetaLoss,
 )
+from mlbench.engines.recompute import by_rows
 
 if TYPE_CHECKING:
     from mlbench.contract import Batch, Parameters, TaskBatch
+
+ROWS = 2**14  # fewer cost more calls from Python; more, memory
 
 
 def autograd_gradient(loss: ThetaLoss, theta: Tensor, *, constant: bool) -> tuple[Tensor, Tensor]:
@@ -34,10 +39,52 @@ def autograd_gradient(loss: ThetaLoss, theta: Tensor, *, constant: bool) -> tupl
     return gradient, value.detach()
 
 
+class ByRows(Inner):
+    """Autograd, and rules that declare it are run a few weights at a time.
+
+    A rule that runs a network for every weight has by far more activations than the base-learner;
+    they are made again in the backward pass, and are never there for all weights.
+
+    Args:
+        rows: How many weights at most are run together; ``None`` sets no bound.
+    """
+
+    def __init__(self, rows: int | None) -> None:
+        super().__init__(autograd_gradient)
+        self.rows = rows
+
+    def cuts(self, rule: Rule, theta: Tensor) -> bool:
+        """Return whether the rule is run in parts for so many weights."""
+        return rule.per_weight is not None and self.rows is not None and len(theta) > self.rows
+
+    def step(
+        self,
+        rule: Rule,
+        meta: Parameters,
+        state: Any,
+        theta: Tensor,
+        gradient: Tensor,
+        loss: Tensor,
+        t: int,
+    ) -> tuple[Tensor, Any]:
+        """Return what ``rule.step`` does."""
+        if self.rows is None or not self.cuts(rule, theta):
+            return super().step(rule, meta, state, theta, gradient, loss, t)
+        return by_rows(rule, self.rows, meta, state, theta, gradient, loss, t)
+
+
 class Loop(Engine):
-    """One task after another: the reference, and the best for convolutions on a CPU."""
+    """One task after another: the reference, and the best for convolutions on a CPU.
+
+    Args:
+        rows: How many weights a rule that can be cut is run for together; ``None``: for all.
+    """
 
     name = "loop"
+    inner: Inner
+
+    def __init__(self, rows: int | None = ROWS) -> None:
+        self.inner = ByRows(rows)
 
     def total(
         self, lesson: Lesson, meta: Parameters, tasks: TaskBatch
@@ -47,7 +94,7 @@ class Loop(Engine):
         predictions = []
         with torch.no_grad():
             for index in range(tasks.task_count):
-                found, prediction = lesson(meta, tasks.task(index), autograd_gradient)
+                found, prediction = lesson(meta, tasks.task(index), self.inner)
                 total = {name: total[name] + g if total else g for name, g in found.items()}
                 predictions.append(prediction)
         return total, torch.stack(predictions)
@@ -75,8 +122,5 @@ class Loop(Engine):
         with torch.no_grad():
             tasks = zip(*support, query_x, strict=True)
             return torch.stack(
-                [
-                    predict(meta, type(support)(x, y), queries, autograd_gradient)
-                    for x, y, queries in tasks
-                ]
+                [predict(meta, type(support)(x, y), queries, self.inner) for x, y, queries in tasks]
             )
