@@ -1,8 +1,4 @@
-"""Machine code of a function of tensors, by way of the operations that it does.
-
-The function is run once, in plain Python, and its operations are written down; these are compiled.
-So a technique may be written in any Python, as long as what it does depends on no value.
-"""
+"""Machine code of a function of tensors, by way of the operations that it does."""
 
 from __future__ import annotations
 
@@ -15,6 +11,8 @@ from typing import Any
 
 import torch
 
+from mlbench.run.tracing import traced
+
 COMPILERS = ("g++", "clang++", "c++")
 
 
@@ -25,11 +23,9 @@ def machine_code(function: Callable[..., Any], *example: Any) -> Callable[..., A
         function: From tensors to tensors, in any nest of tuples and dictionaries.
         example: Arguments to trace it with; shapes and types are then fixed.
     """
-    from torch.fx.experimental.proxy_tensor import make_fx
-
     # torch remarks there, at every compilation, that there is no GPU
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
-    fast: Callable[..., Any] = torch.compile(make_fx(function)(*example), dynamic=False)
+    fast: Callable[..., Any] = torch.compile(traced(function, *example), dynamic=False)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "TensorFloat32", UserWarning)  # which is asked for or not
         fast(*example)  # compiles it: a program that is to be recorded must not do so then

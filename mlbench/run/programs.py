@@ -1,7 +1,8 @@
-"""The meta-step of a stack of runs as what the device runs fastest: compiled, recorded or plain."""
+"""The meta-step of a stack of runs as what the device runs fastest: traced, compiled, recorded."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 import torch
@@ -11,15 +12,21 @@ from mlbench.contract import TaskBatch
 from mlbench.engines.graphs import Graph
 from mlbench.run.compiling import machine_code
 from mlbench.run.metastep import Condition, Met
+from mlbench.run.tracing import traced
 
 MetaStepOfRuns = Callable[[Condition, TaskBatch], tuple[Condition, Met]]
 """From the conditions of all runs and their tasks to those afterwards, and what was met."""
 
 
+TRACED_AFTER = 200  # meta-steps; tracing takes as long as it saves in about as many
+
+
 class Programs:
     """A meta-step of all runs; the first on tasks of some shape makes the program for that shape.
 
-    On a GPU the condition that goes in is changed in place and comes out again.
+    On a CPU, what is not compiled is traced when it has been taken often enough, with the same
+    results to the last bit. On a GPU the condition that goes in is changed in place and comes out
+    again.
 
     Args:
         function: The meta-step.
@@ -32,12 +39,17 @@ class Programs:
         self.device = device
         self.compiled = compiled
         self.made: dict[torch.Size, MetaStepOfRuns] = {}
+        self.taken: Counter[torch.Size] = Counter()
 
     def __call__(self, condition: Condition, tasks: TaskBatch) -> tuple[Condition, Met]:
         """Take the meta-step."""
         shape = tasks.query.x.shape
         if shape not in self.made:
             self.made[shape] = self.make(condition, tasks)
+        plain = self.made[shape] is self.function
+        if plain and self.taken[shape] == TRACED_AFTER:
+            self.made[shape] = traced(self.function, condition, tasks)
+        self.taken[shape] += 1
         after, met = self.made[shape](condition, tasks)
         return Condition(*after), Met(*met)
 

@@ -19,6 +19,7 @@ from mlbench.run.metastep import Adam
 from mlbench.run.setup import Experiment, Request, prepare
 from mlbench.run.stack import Stack
 from mlbench.run.together import compilation, unstackable
+from mlbench.run.tracing import traced
 
 CPU = Execution(device="cpu", threads=1, engine="auto", compile="off")
 SEEDS = range(3)
@@ -263,6 +264,32 @@ def test_compiling_is_chosen_where_the_budget_pays_and_told(
         compilation(prepare(replace(SINE, algorithm="reptile")), on, 1)
     with pytest.raises(MisuseError, match="the engine loop"):
         compilation(short, replace(on, engine="loop"), 1)
+
+
+@pytest.mark.parametrize("algorithm", ["imaml", "lstm_enhanced", "maml", "turtle"])
+def test_traced_runs_are_the_same_to_the_last_bit(
+    algorithm: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = experiments(replace(SINE, algorithm=algorithm, train_tasks=6))
+    plain = told(stack_of(runs))
+    monkeypatch.setattr("mlbench.run.programs.TRACED_AFTER", 1)
+    stack = stack_of(runs)
+    found = told(stack)
+    (program,) = stack.programs.made.values()
+    assert isinstance(program, torch.fx.GraphModule)
+    assert list(map(columns, found)) == list(map(columns, plain))
+
+
+def test_a_trace_leaves_out_what_does_nothing_and_computes_nothing_twice() -> None:
+    def function(x: torch.Tensor) -> torch.Tensor:
+        same = x.view(2, 3).expand(2, 3).view(6).view(2, 3)
+        return same.exp() + x.exp() + x.detach().exp().add_(1)
+
+    x = torch.arange(6.0).view(2, 3)
+    graph = traced(function, x)
+    assert torch.equal(graph(x), function(x))
+    calls = [str(node.target) for node in graph.graph.nodes if node.op == "call_function"]
+    assert sorted(calls) == ["aten.add.Tensor"] * 3 + ["aten.exp.default"]
 
 
 @pytest.mark.slow
