@@ -38,6 +38,10 @@ PROVENANCE: ProvenanceRecord = {
     "engine": "loop",
     "allocator": None,
     "pid": 4711,
+    "stacked": 1,
+    "compiled": False,
+    "tf32": None,
+    "deterministic": None,
 }
 
 

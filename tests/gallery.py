@@ -9,7 +9,7 @@ import itertools
 import sys
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -60,6 +60,7 @@ class Made:
         level: Mean test accuracy in its own domain, or mean squared error.
         cross: What is taken off in other domains.
         until: How far it gets, as a share of its records.
+        stacked: How many runs one program computed.
     """
 
     algorithm: str
@@ -83,6 +84,7 @@ class Made:
     error: str | None = None
     until: float = 1.0
     started: datetime = BEGIN
+    stacked: int = field(default=1, repr=False)
 
     @property
     def regression(self) -> bool:
@@ -205,7 +207,10 @@ class Made:
             spec_hash=self.digest,
             incomplete={},
             provenance=PROVENANCE
-            | {"command": f"mlbench run {self.algorithm} --train {self.train_dataset}"},
+            | {
+                "command": f"mlbench run {self.algorithm} --train {self.train_dataset}",
+                "stacked": self.stacked,
+            },
         )
 
     def write(self, paths: StorePaths) -> Path:

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torchvision.transforms.v2 import functional as transforms
 
 from mlbench.images.recipe import GREY
 
@@ -111,6 +110,8 @@ class ImageSplit:
         channels, height, width = shape
         if shape == self.input_shape:
             return self
+        from torchvision.transforms.v2 import functional as transforms  # two seconds to import
+
         images = np.empty((self.count, height, width, channels), dtype=np.uint8)
         for start in range(0, len(images), 256):
             chunk = self.gather(self.indices[start : start + 256])

@@ -43,9 +43,14 @@ class Material:
         self.statistic = statistic
 
     @cached_property
+    def study(self) -> queries.Study:
+        """Return what is asked of all runs, chosen or not: :func:`.queries.study`."""
+        return queries.study(self.paths)
+
+    @cached_property
     def runs(self) -> pl.DataFrame:
         """Return the chosen runs, whatever their status: :func:`.queries.list_runs`."""
-        runs = queries.list_runs(self.paths)
+        runs = self.study.runs
         if self.where is None:
             return runs
         return runs.filter(pl.col("run_id").is_in(queries.choose_runs(self.paths, self.where)))
@@ -53,7 +58,7 @@ class Material:
     @cached_property
     def results(self) -> pl.DataFrame:
         """Return a row per concluded run and eval data set: :func:`.queries.results`."""
-        return self.chosen(queries.results(self.paths))
+        return self.chosen(self.study.results)
 
     @cached_property
     def counted(self) -> pl.DataFrame:
@@ -63,7 +68,7 @@ class Material:
     @cached_property
     def hyperparameters(self) -> pl.DataFrame:
         """Return the settings of the chosen runs: :func:`.queries.hyperparameters`."""
-        return self.chosen(queries.hyperparameters(self.paths))
+        return self.chosen(self.study.hyperparameters)
 
     @cached_property
     def summary(self) -> pl.DataFrame:

@@ -75,7 +75,7 @@ class EpisodeBuffer:
         self.step.extend(event.steps)
         self.loss.extend(event.losses)
         self.score.extend(event.scores)
-        self.seconds.extend([event.seconds / count] * count)
+        self.seconds.extend([round(event.seconds / count, 9)] * count)  # the clock's own digits
         self.key.extend(event.keys)
         return complete
 

@@ -1,10 +1,9 @@
-"""What is to be said of a statistic because it rests on few runs."""
+"""What is to be said of a statistic because it rests on few runs, or on runs that were stacked."""
 
 from __future__ import annotations
 
-from scipy import special  # type: ignore[import-untyped]
-
 from mlbench.stats.names import Statistic
+from mlbench.stats.student import t_below
 
 ENOUGH = 0.93  # of the truths: what an interval called one of 95 % has to hold
 WHOLE_RANGE: dict[Statistic, int] = {"median": 7, "iqm": 5}
@@ -50,13 +49,40 @@ def caveat(statistic: Statistic, runs: int) -> str:
     return f"{runs} runs: the interval {' and '.join(said)}" if said else ""
 
 
+def stacking(stacked: int, runs: int, precision: str) -> str:
+    """Return what it means for scores that runs were computed as one program; empty for nothing.
+
+    In double precision a stacked run has the numbers that it would have alone, to 1e-10; in single
+    precision it parts from them after some hundred updates, as two machines may.
+
+    Args:
+        stacked: How many of the runs were computed with others.
+        runs: How many there are.
+        precision: Of the arithmetic.
+    """
+    if not stacked or (precision == "float64" and stacked == runs):
+        return ""
+    said = f"{stacked} of {runs} runs computed stacked"
+    if precision == "float64":
+        return f"{said}, the others alone: equal to 1e-10"
+    return f"{said}, in {precision}: equal to runs alone statistically, not digit by digit"
+
+
+def untimed(unequal: int) -> str:
+    """Return why runs have no time: their attempts were stacked unequally; empty if none was."""
+    if not unequal:
+        return ""
+    runs, they = ("1 run", "its") if unequal == 1 else (f"{unequal:,} runs", "their")
+    return f"{runs} not timed: {they} attempts computed unequal numbers of runs at once"
+
+
 def held(statistic: Statistic, runs: int) -> float:
     """Return how often the interval of two or more runs, normally distributed, holds the truth."""
     match statistic:
         case "median" | "iqm":  # from 5 runs on the expanded percentiles see to it
             return float(1 - 2.0 ** (1 - runs)) if runs < 5 else 0.95
         case "mean":
-            return float(2 * special.stdtr(runs - 1, 1.96) - 1)
+            return 2 * t_below(runs - 1, 1.96) - 1
         case _:
             known = SIMULATED[statistic]
             if statistic == "two-level" and runs > max(known):

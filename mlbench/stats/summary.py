@@ -53,6 +53,7 @@ ESTIMATED: dict[str, type[pl.DataType]] = {
     "low": pl.Float64,
     "high": pl.Float64,
     "nan_episodes": pl.Int64,
+    "stacked_runs": pl.Int64,
 }
 """Columns of what is estimated of runs that are pooled."""
 
@@ -93,6 +94,7 @@ def summarise(
         untested: ``i64``; how many of these had nothing to test, and are not among ``runs``.
         score, low, high: ``f64``; null where there is no run, and no interval.
         nan_episodes: ``i64``.
+        stacked_runs: ``i64``; how many of the tested runs one program computed with others.
         incomplete, settings_hash, train_fingerprint, eval_fingerprint: ``str``.
 
     Raises:
@@ -134,6 +136,7 @@ def estimated(
     group: pl.DataFrame, tested: Mapping[tuple[str, str], Tested]
 ) -> dict[str, float | None]:
     """Return what is estimated of runs that are pooled: the columns of ``ESTIMATED``."""
+    statuses, widths, scores = (group[name].to_list() for name in ("status", "stacked", "score"))
     if group["statistic"][0] == "two-level":
         runs = [tested[run] for run in group.select(RUN).iter_rows() if run in tested]
         count = len(runs)
@@ -146,10 +149,14 @@ def estimated(
     return {
         "runs": count,
         "trimmed": 0 if interval is None else count - interval.n,
-        "diverged": len(group.filter(pl.col("status") == "diverged")),
+        "diverged": statuses.count("diverged"),
         "untested": len(group) - count,
         "score": None if interval is None else interval.centre,
         "low": None if interval is None else interval.low,
         "high": None if interval is None else interval.high,
         "nan_episodes": sum(group["nan_episodes"]),
+        # A width is null where attempts differ in it.
+        "stacked_runs": sum(
+            score is not None and width != 1 for score, width in zip(scores, widths, strict=True)
+        ),
     }

@@ -17,6 +17,7 @@ from mlbench.stats.summary import ROW, SAME, SETTING, summarise
 PHASES = ("train_seconds", "validation_seconds", "test_seconds")
 TIMED: dict[str, type[pl.DataType]] = {
     "machine": pl.String,
+    "stacked": pl.Int64,
     "runs": pl.Int64,
     "diverged": pl.Int64,
     "seconds": pl.Float64,
@@ -26,9 +27,12 @@ TIMED: dict[str, type[pl.DataType]] = {
 }
 """Columns of the times of runs that are pooled."""
 POOLED = (*SETTING, *ROW, "settings", *DATA, "settings_hash")
+CHOSEN = {"compiled": "compiled", "tf32": "TF32", "deterministic": "deterministic"}
+"""What else decides how fast a machine is, if it was asked for, and what it is called."""
 WORK = ("train_dataset", "ways", "shots")
 RATIO: dict[str, type[pl.DataType]] = {
     "machine": pl.String,
+    "stacked": pl.Int64,
     "first": pl.String,
     "first_settings": pl.String,
     "second": pl.String,
@@ -52,7 +56,8 @@ def summarise_times(
     """Return the median time over runs beside the score, a row for what is pooled and machine.
 
     Runs are pooled as in :func:`.summary.summarise`, and then only if they ran on the same
-    machine. Those that diverged stopped early, so their times are left out and counted apart.
+    machine, stacked as many at once. Those that diverged stopped early, so their times are left
+    out and counted apart; those of :func:`unequal_stacks` are left out.
 
     Args:
         times: The view ``running_times``, of the runs that count.
@@ -64,21 +69,23 @@ def summarise_times(
     Columns:
         kind to settings_hash: As in ``summarise``, ``eval_dataset`` being that of training.
         machine: ``str``; :func:`with_machines`.
+        stacked: ``i64``; how many runs one program computed; 1 for runs alone.
         runs: ``i64``; runs that are timed.
         diverged: ``i64``; runs on this machine that are not, because they stopped early.
         seconds, seconds_low, seconds_high: ``f64``; median and 95 % bootstrap interval of the wall
             time of a run, all phases together. Null where all diverged.
         train_seconds, validation_seconds, test_seconds: ``f64``; medians over runs.
-        score, low, high: ``f64``; the statistic over all runs, whatever machine they ran on.
+        score, low, high: ``f64``; the statistic over all runs, whatever machine they ran on, and
+            stacked or alone.
     """
     own = results.filter(pl.col("eval_dataset") == pl.col("train_dataset"))
     summary = summarise(own, hyperparameters, statistic, episodes)
-    timed = with_machines(times).join(
+    timed = with_machines(times.drop_nulls("stacked")).join(
         own.select("run_id", *(name for name in SAME if name not in times.columns)), on="run_id"
     )
     if statistic is not None:
         timed = timed.with_columns(pl.lit(statistic).alias("statistic"))
-    keys = (*SAME, "machine")
+    keys = (*SAME, "machine", "stacked")
     rows = [
         dict(zip(keys, key, strict=True)) | seconds_of(group)
         for key, group in timed.group_by(keys, maintain_order=True)
@@ -89,7 +96,7 @@ def summarise_times(
         pl.DataFrame(rows, schema=schema)
         .join(scores, on=SAME, nulls_equal=True)
         .select(*POOLED, *TIMED, "score", "low", "high")
-        .sort(*SETTING, *WORK, "algorithm", "settings", "settings_hash", "machine")
+        .sort(*SETTING, *WORK, "algorithm", "settings", "settings_hash", "machine", "stacked")
     )
 
 
@@ -113,9 +120,10 @@ def time_ratios(
 ) -> pl.DataFrame:
     """Return how much longer the first of two techniques takes, by runs that took turns.
 
-    Each run of the first is paired with a run of the second on the same machine, of the same seed,
-    data and amount of work, and of those with the one nearest in start time: what slows a machine
-    down for an hour then slows both. A run is in one pair at most, and none of a run that diverged.
+    Each run of the first is paired with a run of the second on the same machine, stacked as many
+    at once, of the same seed, data and amount of work, and of those with the one nearest in start
+    time: what slows a machine down for an hour then slows both. A run is in one pair at most, and
+    none of a run that diverged.
 
     Args:
         times: The view ``running_times``, of the runs that count.
@@ -127,6 +135,7 @@ def time_ratios(
             test_tasks, queries: ``i64``.
         train_dataset: ``str``; ways, shots: ``i64``.
         machine: ``str``; :func:`with_machines`.
+        stacked: ``i64``; how many runs one program computed; 1 for runs alone.
         first, first_settings, second, second_settings: ``str``; as in ``comparisons``.
         pairs: ``i64``.
         apart: ``f64``; median time between the starts of a pair, in seconds.
@@ -138,12 +147,12 @@ def time_ratios(
     added = ("started", "evals", *(name for name in wanted if name not in times.columns))
     tested_on = results.group_by("run_id").agg(evals=pl.col("eval_dataset").sort())
     timed = (
-        with_machines(times)
+        with_machines(times.drop_nulls("stacked"))
         .filter(status="finished")
         .join(own.join(tested_on, on="run_id").select("run_id", *added), on="run_id")
         .sort("started", "run_id")
     )
-    same = (*CONDITIONS, *WORK, "train_fingerprint", "evals", "machine")
+    same = (*CONDITIONS, *WORK, "train_fingerprint", "evals", "machine", "stacked")
     competitor = (*same, "algorithm", "settings_hash", "eval_dataset", "eval_fingerprint")
     field = timed.group_by(competitor, maintain_order=True).agg(
         pl.col("run_id").first(), made=pl.struct("seed", "host", "started", "seconds")
@@ -153,7 +162,7 @@ def time_ratios(
     kinds = field.unique(kind, keep="first", maintain_order=True).select("run_id", *kind)
     labels = row_labels(kinds, hyperparameters, (*CONDITIONS, *ROW))
     field = field.join(kinds.drop("run_id").with_columns(labels), on=kind, nulls_equal=True).sort(
-        *CONDITIONS, *WORK, "algorithm", "settings", "settings_hash", "machine"
+        *CONDITIONS, *WORK, "algorithm", "settings", "settings_hash", "machine", "stacked"
     )
     rows = []
     for key, group in field.group_by(same, maintain_order=True):
@@ -215,14 +224,31 @@ def apart(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> float:
 def with_machines(times: pl.DataFrame) -> pl.DataFrame:
     """Return times with a column ``machine``, such as ``cpu: AMD EPYC 9B14, 1 thread, loop``.
 
-    Equal texts stand for equal kinds of device and model, as many threads and one engine; nodes of
-    one kind in a cluster are one machine.
+    Equal texts stand for equal kinds of device and model, as many threads and one engine, compiled
+    or not, and on a GPU for equal arithmetic; nodes of one kind in a cluster are one machine.
     """
     kind = pl.col("device").str.replace(r":\d+$", "")
     on_cpu = kind == "cpu"
     model = pl.when(on_cpu).then("cpu").otherwise("gpu").fill_null("unknown")
     threads = pl.when(pl.col("threads") == 1).then(pl.lit(" thread")).otherwise(pl.lit(" threads"))
+    chosen = [
+        pl.when(name).then(pl.lit(f", {word}")).otherwise(pl.lit(""))
+        for name, word in CHOSEN.items()
+    ]
     text = pl.concat_str(
-        kind, pl.lit(": "), model, pl.lit(", "), "threads", threads, pl.lit(", "), "engine"
+        kind,
+        pl.lit(": "),
+        model,
+        pl.lit(", "),
+        "threads",
+        threads,
+        pl.lit(", "),
+        "engine",
+        *chosen,
     )
     return times.with_columns(machine=text)
+
+
+def unequal_stacks(times: pl.DataFrame) -> int:
+    """Return how many runs have no time to tell, because their attempts were stacked unequally."""
+    return times["stacked"].null_count()

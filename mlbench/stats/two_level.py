@@ -11,7 +11,6 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special  # type: ignore[import-untyped]
 
 from mlbench.stats.intervals import Interval
 from mlbench.stats.resamples import shares
@@ -36,6 +35,8 @@ def two_level_interval(
         by_run: :func:`resampled` of them, ``(runs, resamples)``, if known.
         confidence: Of the interval.
     """
+    from scipy import special  # type: ignore[import-untyped]  # slow to import, used here alone
+
     runs = len(scores)
     if not np.isfinite(scores).all():
         with np.errstate(invalid="ignore"):  # the mean of both infinities is NaN
@@ -74,6 +75,8 @@ def half_width(scores: Scores, quantile: float) -> float:
         scores: ``(runs, episodes)``.
         quantile: Of Student's t, such as .975.
     """
+    from scipy import special
+
     runs, episodes = scores.shape
     deviations = scores - scores.mean()
     of_runs = deviations.mean(axis=1, keepdims=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+from array import array
 from collections import defaultdict
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
-import polars as pl
+import numpy as np
 
 from mlbench.store.lines import utc
 from mlbench.store.records import (
@@ -22,20 +23,11 @@ from mlbench.store.records import (
     Validated,
 )
 
-EPISODE_TYPES: dict[str, type[pl.DataType]] = {
-    "run_id": pl.String,
-    "phase": pl.String,
-    "train_dataset": pl.String,
-    "eval_dataset": pl.String,
-    "attempt": pl.Int32,
-    "position": pl.Int64,
-    "episode": pl.Int64,
-    "step": pl.Int64,
-    "key": pl.UInt64,
-    "loss": pl.Float64,
-    "score": pl.Float64,
-    "seconds": pl.Float64,
-}
+if TYPE_CHECKING:
+    import polars as pl
+
+LINE = ("run_id", "phase", "train_dataset", "eval_dataset", "attempt")
+"""What the episodes of one line of a journal share."""
 SPEC_COLUMNS = (
     "algorithm",
     "train_dataset",
@@ -65,6 +57,10 @@ MACHINE_COLUMNS = (
     "allocator",
     "python",
     "pid",
+    "stacked",
+    "compiled",
+    "tf32",
+    "deterministic",
 )
 NOT_SETTINGS = {"seed", "eval_datasets", "fingerprints", "options"}
 
@@ -73,7 +69,10 @@ class Batch:
     """Rows by table, gathered from records and inserted together."""
 
     def __init__(self) -> None:
-        self.episodes: dict[str, list[Any]] = {name: [] for name in EPISODE_TYPES}
+        self.lines: list[tuple[str, str, str, str, int]] = []
+        self.counts: list[int] = []  # of episodes, by line
+        self.positions = array("q")
+        self.columns = {name: array(code) for name, code in EPISODE_COLUMNS.items()}
         self.rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
 
     def add(self, run_id: str, attempt: int, train_dataset: str, record: Record) -> None:
@@ -113,20 +112,13 @@ class Batch:
                 )
 
     def add_episodes(self, run_id: str, attempt: int, train_dataset: str, record: Episodes) -> None:
-        """Add a row per episode."""
+        """Add the episodes of a line."""
         count = len(record.episode)
-        columns = self.episodes
-        for name, value in (
-            ("run_id", run_id),
-            ("phase", record.phase),
-            ("train_dataset", train_dataset),
-            ("eval_dataset", record.eval_dataset),
-            ("attempt", attempt),
-        ):
-            columns[name].extend([value] * count)
-        columns["position"].extend(range(record.position, record.position + count))
-        for name in EPISODE_COLUMNS:
-            columns[name].extend(getattr(record, name))
+        self.lines.append((run_id, record.phase, train_dataset, record.eval_dataset, attempt))
+        self.counts.append(count)
+        self.positions.extend(range(record.position, record.position + count))
+        for name, column in self.columns.items():
+            column.extend(getattr(record, name))
 
     def add_attempt(self, started: Started, *, first: bool) -> None:
         """Add an attempt and its machine; for the first that is met of a run, also what it is."""
@@ -184,19 +176,37 @@ class Batch:
             for role, dataset in roles
         ]
 
+    @property
+    def tested(self) -> set[str]:
+        """Return the runs of which there are test episodes."""
+        return {run_id for run_id, phase, *_ in self.lines if phase == "test"}
+
+    def episodes(self) -> pl.DataFrame:
+        """Return a row per episode: the columns of ``episodes``."""
+        import polars as pl
+
+        names = dict.fromkeys(LINE, pl.Categorical)  # as numbers, until DuckDB has them
+        schema = {**names, "attempt": pl.Int32}
+        lines = pl.DataFrame(self.lines, schema=schema, orient="row")
+        shared = lines[np.repeat(np.arange(len(lines)), self.counts)]
+        columns = {"position": self.positions, **self.columns}
+        own = pl.DataFrame({name: np.asarray(column) for name, column in columns.items()})
+        return shared.hstack(own.rename({"key": "episode_key"}))
+
     def insert(self, connection: duckdb.DuckDBPyConnection) -> int:
         """Insert all rows through Arrow, within the caller's transaction; return the episodes."""
-        episodes = pl.DataFrame(
-            {
-                name: pl.Series(values, dtype=EPISODE_TYPES[name], strict=False)
-                for name, values in self.episodes.items()
-            }
-        ).rename({"key": "episode_key"})
-        if len(episodes):
-            insert(connection, "episodes", episodes)
+        if self.positions:
+            insert(connection, "episodes", self.episodes())
         for table, rows in self.rows.items():
-            insert(connection, table, pl.DataFrame(rows, infer_schema_length=None))
-        return len(episodes)
+            insert(connection, table, framed(rows))
+        return len(self.positions)
+
+
+def framed(rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """Return rows as a frame; polars is slow to import, and a run begins sooner without."""
+    import polars as pl
+
+    return pl.DataFrame(rows, infer_schema_length=None)
 
 
 def insert(connection: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> None:

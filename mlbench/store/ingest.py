@@ -6,15 +6,17 @@ dies in the middle leaves nothing half done, and the next one goes on from there
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import duckdb
-import polars as pl
 
 from mlbench.errors import StoreBusyError, StoreReadOnlyError
 from mlbench.store import connection as database
-from mlbench.store.batch import insert
+from mlbench.store.batch import framed, insert
 from mlbench.store.journal import JournalFile, list_journals
 from mlbench.store.liveness import is_alive
 from mlbench.store.paths import StorePaths
@@ -60,8 +62,7 @@ def ingest(paths: StorePaths, *, patience: float = database.PATIENCE) -> IngestR
         return IngestReport()
     with database.read(paths, patience=patience) as connection:
         known = Known.of(connection)
-    silent = any((j.run_id, j.attempt) in known.started for j in silences(paths, journals, known))
-    if not silent and not any(waits(j, known.of_journal(j)) for j in journals):
+    if nothing_waits(paths, journals, known):
         return IngestReport(damaged=damages(known, journals))
     with database.write(paths, patience=patience) as connection:
         return take_in(paths, connection)
@@ -75,8 +76,32 @@ def refresh(paths: StorePaths, *, patience: float = READERS_PATIENCE) -> IngestR
         return IngestReport(waiting=str(err))
 
 
+@contextmanager
+def reading(paths: StorePaths) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Refresh, and open the database to read; to open it once, where nothing waits, is enough.
+
+    Raises:
+        StoreBusyError: Another process held the database all the time.
+        StoreError: It cannot be used.
+    """
+    journals = list_journals(paths)
+    with database.read(paths) as connection:
+        if not journals or nothing_waits(paths, journals, Known.of(connection)):
+            yield connection
+            return
+    refresh(paths)
+    with database.read(paths) as connection:
+        yield connection
+
+
+def nothing_waits(paths: StorePaths, journals: list[JournalFile], known: Known) -> bool:
+    """Return whether the database has all that is in the journals, and knows who died."""
+    silent = any((j.run_id, j.attempt) in known.started for j in silences(paths, journals, known))
+    return not silent and not any(waits(j, known.of_journal(j)) for j in journals)
+
+
 def take_in(paths: StorePaths, connection: duckdb.DuckDBPyConnection) -> IngestReport:
-    """Ingest everything, the database being ours: some megabytes a transaction."""
+    """Ingest everything, the database being ours: some tens of megabytes a transaction."""
     known = Known.of(connection)
     journals = list_journals(paths)
     silent = silences(paths, journals, known)  # first: what the dead wrote is then complete
@@ -93,7 +118,7 @@ def take_in(paths: StorePaths, connection: duckdb.DuckDBPyConnection) -> IngestR
     known = Known.of(connection)
     interrupted = [j for j in silent if (j.run_id, j.attempt) in known.started - known.ended]
     if interrupted:
-        insert(connection, "statuses", pl.DataFrame(list(map(interruption, interrupted))))
+        insert(connection, "statuses", framed(list(map(interruption, interrupted))))
     return IngestReport(
         lines=lines,
         episodes=episodes,
@@ -113,7 +138,7 @@ def silences(paths: StorePaths, journals: list[JournalFile], known: Known) -> li
     ]
 
 
-def interruption(journal: JournalFile) -> dict[str, str | int | datetime | bool | None]:
+def interruption(journal: JournalFile) -> dict[str, Any]:
     """Return the row of ``statuses`` of an attempt that died: when it wrote last."""
     written = datetime.fromtimestamp(journal.path.stat().st_mtime, UTC)
     return {

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import duckdb
-import polars as pl
 
-from mlbench.store.batch import Batch
+from mlbench.store.batch import Batch, framed
 from mlbench.store.journal import JournalFile
 from mlbench.store.lines import from_line
 from mlbench.store.records import Episodes, Record, Started, Validated
 
-BATCH_BYTES = 16 << 20
+BATCH_BYTES = 64 << 20
 
 PROGRESS = "SELECT file, bytes_read, lines_read, tasks_trained, damaged FROM journals"
 DATASETS = "SELECT DISTINCT run_id, train_dataset FROM attempts"
@@ -30,6 +30,24 @@ SUPERSEDE = """
     DELETE FROM {table} AS old USING attempts AS later
     WHERE old.run_id = later.run_id AND later.run_id IN (SELECT unnest($runs))
       AND old.attempt < later.attempt AND old.position >= later.position
+"""
+FORGET_TESTS = "DELETE FROM test_scores WHERE run_id IN (SELECT unnest($runs))"
+SUM_TESTS = """
+    INSERT INTO test_scores BY NAME
+    SELECT
+        run_id, eval_dataset,
+        avg(score) AS score,
+        -- The deviation of what is not finite, or overflows when squared, is an error to DuckDB.
+        CASE WHEN bool_and(abs(score) < 1e150)
+             THEN stddev_samp(score) FILTER (WHERE abs(score) < 1e150) END AS score_sd,
+        -- DuckDB takes NaN for the largest number, and would find a median above it.
+        CASE WHEN bool_or(isnan(score)) THEN 'NaN'::DOUBLE ELSE median(score) END AS score_median,
+        avg(loss) AS loss,
+        count(*) AS episodes,
+        count(*) FILTER (WHERE NOT (isfinite(loss) AND isfinite(score))) AS nan_episodes
+    FROM episodes
+    WHERE phase = 'test' AND run_id IN (SELECT unnest($runs))
+    GROUP BY run_id, eval_dataset
 """
 TRAINED = """
     UPDATE journals SET tasks_trained = greatest(tasks_trained, trained.tasks)
@@ -109,7 +127,7 @@ class Portion:
         """Write it, within the caller's transaction; return the number of episodes."""
         episodes = self.batch.insert(connection)
         files = [journal.path.name for journal in self.progress]
-        connection.register("waiting_rows", pl.DataFrame(list(map(self.row, self.progress))))
+        connection.register("waiting_rows", framed(list(map(self.row, self.progress))))
         connection.execute(REMEMBER)
         connection.unregister("waiting_rows")
         if self.superseding:
@@ -117,9 +135,12 @@ class Portion:
             for table in ("episodes", "validations", "phases"):
                 connection.execute(SUPERSEDE.format(table=table), {"runs": runs})
             connection.execute(TRAINED, {"runs": runs, "files": files})
+        if tested := sorted(self.batch.tested | self.superseding):
+            connection.execute(FORGET_TESTS, {"runs": tested})
+            connection.execute(SUM_TESTS, {"runs": tested})
         return episodes
 
-    def row(self, journal: JournalFile) -> dict[str, str | int | None]:
+    def row(self, journal: JournalFile) -> dict[str, Any]:
         """Return a row of ``journals``."""
         progress = self.progress[journal]
         return {

@@ -7,17 +7,19 @@ second; docs/schema.md has the columns of ``runs`` and of the views.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import duckdb
-import polars as pl
 
 from mlbench.errors import MisuseError, StoreBusyError, StoreError
 from mlbench.store.connection import exists, read
-from mlbench.store.ingest import refresh
+from mlbench.store.ingest import reading, refresh
 from mlbench.store.journal import RunState, find_in_journals
 from mlbench.store.paths import StorePaths
 from mlbench.store.records import Status
+
+if TYPE_CHECKING:
+    import polars as pl
 
 RUNS = "SELECT * EXCLUDE (spec, protocol_settings) FROM runs ORDER BY started, run_id"
 
@@ -46,11 +48,7 @@ STATES = """
             arg_max(score, position) FILTER (best) AS best
         FROM validations GROUP BY run_id
     ) AS v ON v.run_id = r.run_id
-    LEFT JOIN (
-        SELECT run_id, avg(score) AS score FROM episodes
-        WHERE phase = 'test' AND eval_dataset = train_dataset
-        GROUP BY run_id
-    ) AS s ON s.run_id = r.run_id
+    LEFT JOIN test_scores AS s ON s.run_id = r.run_id AND s.eval_dataset = r.train_dataset
 """
 
 CHOOSE = "SELECT run_id FROM (FROM runs WHERE ({condition}\n)) ORDER BY run_id"
@@ -60,9 +58,7 @@ CURVES = """
     ORDER BY run_id, phase, tasks
 """
 
-TIMES = """
-    SELECT * FROM running_times WHERE run_id IN (SELECT unnest($runs)) ORDER BY run_id
-"""
+TIMES = "SELECT * FROM running_times WHERE run_id IN (SELECT unnest($runs)) ORDER BY run_id"
 
 TEST_EPISODES = """
     SELECT run_id, eval_dataset, episode, episode_key, loss, score
@@ -85,6 +81,26 @@ RUN_PHASES = """
     FROM phases WHERE run_id = $run_id
     GROUP BY phase, eval_dataset ORDER BY min(position)
 """
+
+
+class Study(NamedTuple):
+    """What most tables and figures begin with.
+
+    Args:
+        runs: :func:`list_runs`.
+        results: :func:`results`.
+        hyperparameters: :func:`hyperparameters`.
+    """
+
+    runs: pl.DataFrame
+    results: pl.DataFrame
+    hyperparameters: pl.DataFrame
+
+
+def study(paths: StorePaths) -> Study:
+    """Return runs, results and settings as they are at one moment."""
+    with reading(paths) as connection:
+        return Study(*(connection.execute(text).pl() for text in (RUNS, RESULTS, HYPERPARAMETERS)))
 
 
 def list_runs(paths: StorePaths) -> pl.DataFrame:
@@ -137,8 +153,7 @@ def choose_runs(paths: StorePaths, condition: str) -> list[str]:
     Raises:
         MisuseError: It is no condition.
     """
-    refresh(paths)
-    with read(paths) as connection:
+    with reading(paths) as connection:
         text = CHOOSE.format(condition=condition)
         try:
             for whole in (f"SELECT {condition}", text):  # by itself too: it closes no parenthesis
@@ -233,6 +248,8 @@ def sql(paths: StorePaths, text: str) -> pl.DataFrame:
         MisuseError: It is no single query, or DuckDB cannot answer it.
         StoreError: There is no database.
     """
+    import polars as pl
+
     refresh(paths)
     if not exists(paths.database):
         raise StoreError(
@@ -257,8 +274,7 @@ def sql(paths: StorePaths, text: str) -> pl.DataFrame:
 
 def ask(paths: StorePaths, text: str, **parameters: Any) -> pl.DataFrame:
     """Return the answer of one query over everything recorded so far."""
-    refresh(paths)
-    with read(paths) as connection:
+    with reading(paths) as connection:
         frame: pl.DataFrame = connection.execute(text, parameters).pl()
     return frame
 

@@ -50,7 +50,12 @@ class SpecRecord(TypedDict):
 
 
 class ProvenanceRecord(TypedDict):
-    """Where an attempt came from: what was typed, which code, which machine."""
+    """Where an attempt came from: what was typed, which code, which machine.
+
+    ``stacked`` says how many runs one program computed, 1 for a run alone, and ``compiled`` whether
+    that was compiled; journals lack them that were written before there was a choice. ``tf32`` and
+    ``deterministic`` are of a GPU, and left out or ``None`` elsewhere.
+    """
 
     command: str
     git_commit: str | None
@@ -69,6 +74,14 @@ class ProvenanceRecord(TypedDict):
     engine: str | None
     allocator: str | None
     pid: int
+    stacked: int
+    compiled: bool
+    tf32: bool | None
+    deterministic: bool | None
+
+
+UNSAID: dict[str, Any] = {"stacked": 1, "compiled": False, "tf32": None, "deterministic": None}
+"""What is so of an attempt whose provenance does not say it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +110,8 @@ class Started:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Episodes:
     """Episodes of one phase and data set, as columns of equal length.
+
+    Columns are lists when they are written, and arrays when they were read.
 
     Args:
         position: Of the first episode; the others follow.
@@ -166,6 +181,12 @@ class StatusChange:
 
 
 Record = Started | Episodes | Validated | PhaseTime | StatusChange
-EPISODE_INTEGERS = ("episode", "step", "key")
-EPISODE_NUMBERS = ("loss", "score", "seconds")
-EPISODE_COLUMNS = EPISODE_INTEGERS + EPISODE_NUMBERS
+EPISODE_COLUMNS = {
+    "episode": "q",
+    "step": "q",
+    "loss": "d",
+    "score": "d",
+    "seconds": "d",
+    "key": "Q",
+}
+"""The columns of :class:`Episodes`, and as what ``array`` holds them: q and Q count, d measures."""

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
-import polars as pl
 
-from mlbench.store.connection import read
-from mlbench.store.ingest import refresh
+from mlbench.store.ingest import reading
 from mlbench.store.paths import StorePaths
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -37,7 +38,8 @@ DATA = """
 
 PROVENANCE = """
     SELECT attempt, started, ended, status, inferred, error, command, git_commit, git_dirty,
-           host, os, cpu, cores, memory_bytes, gpu, device, threads, engine, allocator, python, pid
+           host, os, cpu, cores, memory_bytes, gpu, device, threads, engine, allocator, python, pid,
+           stacked, compiled, tf32, deterministic
     FROM attempts
     JOIN machines USING (run_id, attempt)
     LEFT JOIN statuses USING (run_id, attempt)
@@ -116,8 +118,7 @@ def asking(paths: StorePaths) -> Iterator[Connection]:
         StoreBusyError: Another process held the database all the time.
         StoreError: It cannot be used.
     """
-    refresh(paths)
-    with read(paths) as connection:
+    with reading(paths) as connection:
         yield connection
 
 
@@ -167,7 +168,7 @@ def run_provenance(connection: Connection, run_id: str) -> pl.DataFrame:
     Columns:
         attempt, started, command, git_commit, git_dirty: As in ``attempts``.
         ended, status, inferred, error: As in ``statuses``; null while the attempt goes on.
-        From ``host`` to ``pid``: As in ``machines``.
+        From ``host`` to ``deterministic``: As in ``machines``.
     """
     return ask(connection, PROVENANCE, run_id=run_id)
 

@@ -38,7 +38,7 @@ COMMITS = """
 
 ATTEMPTS = """
     SELECT run_id, attempt, a.command, a.git_commit, a.git_dirty,
-           m.host, m.cpu, m.gpu, m.device, m.threads, m.engine, m.python
+           m.host, m.cpu, m.gpu, m.device, m.threads, m.engine, m.stacked, m.compiled, m.python
     FROM attempts AS a JOIN machines AS m USING (run_id, attempt)
     WHERE run_id IN (SELECT unnest($runs))
     ORDER BY run_id, attempt

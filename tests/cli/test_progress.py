@@ -74,7 +74,7 @@ def bar(clock: Clock, experiment: Experiment, screen: StringIO) -> Iterator[BarO
 
 def episodes(phase: Phase, first: int, count: int) -> Episodes:
     ones = [1.0] * count
-    return Episodes(phase, "sine", first, 0, ones, ones, 0.5, list(range(count)))
+    return Episodes(phase, "sine", first, [0] * count, ones, ones, 0.5, list(range(count)))
 
 
 def validated(tasks: int, score: float, *, best: bool) -> Validated:

@@ -38,12 +38,15 @@ SELECT run_id, 'test' AS phase, 'mini' AS train_dataset, 'cub' AS eval_dataset, 
        0 AS step, 1.0 AS loss, 0.25 * (1 + seed) AS score, 0.1 AS seconds, 0 AS episode_key,
        1 AS attempt, episode AS position
 FROM attempts, range(2) AS episodes (episode);
+INSERT INTO test_scores
+SELECT run_id, 'cub', 0.25 * (1 + seed), 0.0, 0.25 * (1 + seed), 1.0, 2, 0 FROM attempts;
 """
 
 
 DIVERGED = """
 UPDATE statuses SET status = 'diverged', error = 'at step 7' WHERE run_id IN ('r0', 'r3');
 DELETE FROM episodes WHERE run_id = 'r3';
+DELETE FROM test_scores WHERE run_id = 'r3';
 """
 
 

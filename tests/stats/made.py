@@ -31,5 +31,6 @@ RESULT: dict[str, Any] = {
     "train_fingerprint": "f-mini",
     "eval_fingerprint": "f-cub",
     "settings_hash": "5e77",
+    "stacked": 1,
     "finished": datetime(2026, 11, 23, 5),  # noqa: DTZ001
 }

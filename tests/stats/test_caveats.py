@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mlbench.stats.caveats import WHOLE_RANGE, caveat, held
+from mlbench.stats.caveats import WHOLE_RANGE, caveat, held, stacking, untimed
 from mlbench.stats.intervals import iqm_interval, median_interval
 from mlbench.stats.names import PHRASES, STATISTICS, Statistic
 
@@ -44,6 +44,38 @@ def test_the_range_is_said_to_be_the_interval_where_it_is(statistic: Statistic, 
 )
 def test_few_runs_are_said_to_be_few(statistic: Statistic, runs: int, said: str) -> None:
     assert caveat(statistic, runs) == said
+
+
+@pytest.mark.parametrize(
+    ("stacked", "precision", "said"),
+    [
+        (0, "float32", ""),
+        (
+            2,
+            "float32",
+            "2 of 5 runs computed stacked, in float32: equal to runs alone statistically, not digit"
+            " by digit",
+        ),
+        (
+            5,
+            "float32",
+            "5 of 5 runs computed stacked, in float32: equal to runs alone statistically, not digit"
+            " by digit",
+        ),
+        (2, "float64", "2 of 5 runs computed stacked, the others alone: equal to 1e-10"),
+        (5, "float64", ""),
+    ],
+)
+def test_what_stacking_means_for_scores_depends_on_the_precision(
+    stacked: int, precision: str, said: str
+) -> None:
+    assert stacking(stacked, 5, precision) == said
+
+
+def test_runs_that_cannot_be_timed_are_counted_with_the_reason() -> None:
+    assert untimed(0) == ""
+    assert untimed(1) == "1 run not timed: its attempts computed unequal numbers of runs at once"
+    assert untimed(2).startswith("2 runs not timed: their attempts")
 
 
 @pytest.mark.parametrize("statistic", STATISTICS)

@@ -23,6 +23,7 @@ NO_SETTINGS = pl.DataFrame(schema=dict.fromkeys(SETTINGS_SCHEMA, pl.String))
 
 def frame(*rows: dict[str, Any]) -> pl.DataFrame:
     schema = {"incomplete": pl.String, "ways": pl.Int64, "score": pl.Float64}
+    schema["stacked"] = pl.Int64
     return pl.DataFrame([RESULT | row for row in rows], schema_overrides=schema)
 
 
@@ -35,6 +36,18 @@ def test_runs_that_differ_in_seed_are_pooled_to_their_median() -> None:
     assert len(summary) == 1
     assert (row["runs"], row["score"], row["low"], row["high"]) == (3, 0.4, 0.1, 0.9)
     assert row["settings"] == ""
+
+
+def test_runs_that_one_program_computed_with_others_are_counted_and_pooled_with_the_rest() -> None:
+    widths: list[tuple[int | None, float | None]] = [
+        (1, 0.25), (30, 0.5), (None, 0.75), (30, None)
+    ]  # fmt: skip
+    runs = [
+        {"run_id": f"r{seed}", "seed": seed, "stacked": stacked, "score": score}
+        for seed, (stacked, score) in enumerate(widths)
+    ]
+    (row,) = summarise(frame(*runs), NO_SETTINGS).iter_rows(named=True)
+    assert (row["runs"], row["untested"], row["stacked_runs"], row["score"]) == (3, 1, 2, 0.5)
 
 
 def met(**scores: list[float]) -> pl.DataFrame:

@@ -10,7 +10,7 @@ import pytest
 
 from mlbench.stats.intervals import median_interval
 from mlbench.stats.summary import summarise
-from mlbench.stats.times import summarise_times, time_ratios
+from mlbench.stats.times import summarise_times, time_ratios, unequal_stacks
 from tests.stats.made import RESULT
 
 BEGIN = datetime(2026, 11, 23, 5)  # noqa: DTZ001
@@ -32,6 +32,10 @@ SPENT: dict[str, Any] = {
     "device": "cpu",
     "threads": 1,
     "engine": "loop",
+    "stacked": 1,
+    "compiled": False,
+    "tf32": None,
+    "deterministic": None,
 }
 IN_TIMES = (
     "run_id", "algorithm", "train_dataset", "kind", "ways", "shots", "seed", "protocol", "budget",
@@ -50,6 +54,7 @@ def run(name: str, algorithm: str = "maml", **told: Any) -> dict[str, Any]:
 def frames(*runs: dict[str, Any]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Return times, results on mini and cub, and no hyperparameters."""
     types = {"incomplete": pl.String, "gpu": pl.String, "ways": pl.Int64, "score": pl.Float64}
+    types |= {"stacked": pl.Int64, "tf32": pl.Boolean, "deterministic": pl.Boolean}
     whole = pl.DataFrame(list(runs), schema_overrides=types)
     own = whole.select(*OWN)
     away = own.with_columns(eval_dataset=pl.lit("cub"), score=pl.lit(0.1))
@@ -83,6 +88,15 @@ def test_times_are_medians_over_runs_beside_the_score_in_domain() -> None:
         ({"engine": "stacked"}, "cpu: Epyc, 1 thread, stacked"),
         ({"device": "cuda:1", "gpu": "H200"}, "cuda: H200, 1 thread, loop"),
         ({"cpu": None}, "cpu: unknown, 1 thread, loop"),
+        ({"compiled": True}, "cpu: Epyc, 1 thread, loop, compiled"),
+        (
+            {"device": "cuda", "gpu": "H200", "tf32": True, "deterministic": False},
+            "cuda: H200, 1 thread, loop, TF32",
+        ),
+        (
+            {"device": "cuda", "gpu": "H200", "tf32": False, "deterministic": True},
+            "cuda: H200, 1 thread, loop, deterministic",
+        ),
     ],
 )
 def test_different_machines_are_never_pooled_nor_paired(told: dict[str, Any], machine: str) -> None:
@@ -96,6 +110,36 @@ def test_different_machines_are_never_pooled_nor_paired(told: dict[str, Any], ma
     }
     assert rows["score"].to_list() == [0.5, 0.5]
     assert time_ratios(times, results, hyperparameters).is_empty()
+
+
+def test_runs_stacked_and_alone_are_never_timed_together_but_share_a_score() -> None:
+    times, results, hyperparameters = frames(
+        run("a", seed=0, score=0.25),
+        *(run(f"b{seed}", seed=seed, seconds=2.0, stacked=30, score=0.75) for seed in (1, 2)),
+        run("c", seed=3, seconds=5.0, stacked=3, score=0.75),
+        run("d", "turtle", seed=1),
+        run("e", "turtle", seed=2, stacked=5),
+    )
+    rows = summarise_times(times, results, hyperparameters).filter(algorithm="maml")
+    columns = ("stacked", "runs", "seconds", "score")
+    assert rows.select(columns).rows() == [(1, 1, 100, 0.75), (3, 1, 5, 0.75), (30, 2, 2, 0.75)]
+    assert time_ratios(times, results, hyperparameters).is_empty()
+
+
+def test_runs_that_were_stacked_alike_are_compared() -> None:
+    alike = [run("a", stacked=30), run("b", "turtle", stacked=30, seconds=50.0)]
+    alone = [run("c", seconds=8.0), run("d", "turtle", seconds=1.0)]
+    frame = time_ratios(*frames(*alike, *alone))
+    assert frame.select("stacked", "pairs", "ratio").rows() == [(1, 1, 8.0), (30, 1, 2.0)]
+
+
+def test_a_run_whose_attempts_were_stacked_unequally_has_no_time() -> None:
+    mixed = [run("b", seed=1, seconds=1.0, stacked=None), run("c", "turtle", stacked=None)]
+    times, results, hyperparameters = frames(run("a"), *mixed)
+    (row,) = summarise_times(times, results, hyperparameters).iter_rows(named=True)
+    assert (row["algorithm"], row["runs"], row["seconds"]) == ("maml", 1, 100)
+    assert time_ratios(times, results, hyperparameters).is_empty()
+    assert unequal_stacks(times) == 2
 
 
 def test_techniques_that_ran_on_two_machines_have_no_settings_to_tell_apart() -> None:

@@ -28,7 +28,10 @@ from mlbench.store.paths import StorePaths
 from mlbench.store.records import Record
 
 ROOT = Path(__file__).parents[2]
-TABLES = ("attempts", "statuses", "episodes", "validations", "phases", "hyperparameters", "data")
+TABLES = (
+    "attempts", "statuses", "episodes", "validations", "phases", "test_scores", "hyperparameters",
+    "data", "machines",
+)  # fmt: skip
 
 
 def contents(paths: StorePaths) -> dict[str, list[Any]]:
@@ -191,6 +194,63 @@ def test_a_resumed_run_has_each_episode_once_from_its_last_attempt(
         ("finished", 3, 1000),
         ("finished", 1, 1000),
     ]
+
+
+def test_tests_are_summed_up_anew_whenever_their_episodes_change(
+    paths: StorePaths, fake_run: Any
+) -> None:
+    def scores() -> list[Any]:
+        ingest(paths)
+        return rows(
+            paths,
+            "SELECT eval_dataset, 1024 * score, episodes FROM test_scores ORDER BY eval_dataset",
+        )
+
+    run = fake_run()
+    with Journal.open(paths, "r1", 1) as journal, RunLock(paths, "r1"):
+        journal.append([run.started(), run.episodes(0, 8)])
+        assert scores() == []
+        journal.append([run.episodes(0, 2, "test")])
+        assert scores() == [("mini", 0.5, 2)]
+        journal.append([run.episodes(2, 4, "test"), run.episodes(0, 3, "test", "cub")])
+        assert scores() == [("cub", 1, 3), ("mini", 1.5, 4)]
+    again = run.resumed(10)  # after two test episodes
+    again.write(paths, [again.started()])
+    assert scores() == [("mini", 0.5, 2)]
+    third = again.resumed(0)
+    third.write(paths, [third.started(), third.status("failed", "no luck")])
+    assert scores() == []
+
+
+def test_a_run_is_as_wide_as_its_attempts_that_count(paths: StorePaths, fake_run: Any) -> None:
+    def started(run: Any, stacked: int, **more: Any) -> Any:
+        record = run.started()
+        return replace(record, provenance={**record.provenance, "stacked": stacked, **more})
+
+    def widths() -> dict[str, Any]:
+        ingest(paths)
+        found = rows(paths, "SELECT run_id, stacked, compiled FROM runs")
+        return {run_id: how for run_id, *how in found}
+
+    for name, attempts in {
+        "alone": [(1, 0)],
+        "stacked": [(30, 0), (30, 5)],
+        "mixed": [(1, 0), (30, 5)],
+        "begun again": [(1, 0), (30, 0)],
+        "mixed and void": [(30, 0), (1, 5), (30, 5)],
+        "mixed, void later": [(30, 0), (30, 5), (1, 9), (30, 7)],
+    }.items():
+        for number, (width, position) in enumerate(attempts, 1):
+            run = fake_run(name, number, position)
+            run.write(paths, [started(run, width, compiled=number > 1), run.status("failed")])
+    assert widths() == {
+        "alone": [1, False],
+        "stacked": [30, True],
+        "mixed": [None, True],
+        "begun again": [30, True],
+        "mixed and void": [30, True],
+        "mixed, void later": [30, True],
+    }
 
 
 def test_what_an_earlier_attempt_left_is_void_even_when_it_comes_late(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlbench.store.lines import from_line, to_line
-from mlbench.store.records import Episodes, Record, StatusChange
+from mlbench.store.lines import FEW, from_line, to_line
+from mlbench.store.records import EPISODE_COLUMNS, UNSAID, Episodes, Record, Started, StatusChange
 
 COUNTS = st.integers(0, 2**63 - 1)
 ANYTHING = st.recursive(
@@ -23,9 +24,10 @@ ANYTHING = st.recursive(
 @st.composite
 def episodes(draw: st.DrawFn) -> Episodes:
     size = draw(st.integers(0, 5))
+    times = draw(st.sampled_from([1, FEW]))  # many numbers are written in another way than few
 
     def column(values: st.SearchStrategy[Any]) -> Any:
-        return draw(st.lists(values, min_size=size, max_size=size))
+        return times * draw(st.lists(values, min_size=size, max_size=size))
 
     return Episodes(
         position=draw(COUNTS),
@@ -44,12 +46,52 @@ def episodes(draw: st.DrawFn) -> Episodes:
 def test_episodes_come_back_bit_for_bit_with_their_nans_and_infinities(record: Episodes) -> None:
     line = to_line(record)
     assert line.index(b"\n") == len(line) - 1
-    assert repr(from_line(line)) == repr(record)
+    assert repr(listed(from_line(line))) == repr(record)
+
+
+def listed(record: Record) -> Record:
+    """Return a record with lists where one that was read has arrays."""
+    if not isinstance(record, Episodes):
+        return record
+    columns: dict[str, Any] = {name: list(getattr(record, name)) for name in EPISODE_COLUMNS}
+    return replace(record, **columns)
 
 
 def test_every_kind_of_record_comes_back(fake_run: Any) -> None:
     for record in fake_run().whole(incomplete={"mini": "60 of 600 images a class"}):
-        assert from_line(to_line(record)) == record
+        assert listed(from_line(to_line(record))) == record
+
+
+def test_an_attempt_of_before_runs_were_stacked_is_one_alone_and_not_compiled(
+    fake_run: Any,
+) -> None:
+    values = json.loads(to_line(fake_run().started()))
+    for name in UNSAID:
+        del values["provenance"][name]
+    read = from_line(json.dumps(values).encode())
+    assert isinstance(read, Started)
+    assert (read.provenance["stacked"], read.provenance["compiled"]) == (1, False)
+    assert read == fake_run().started()
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "reason"),
+    [
+        ("step", [1, -1], "its step is no column of counts"),
+        ("step", [1, 2.0], "its step is no column of counts"),
+        ("step", [1, True], "its step is no column of counts"),
+        ("episode", [0, 2**63], "its episode is no column of counts"),
+        ("key", [0, 2**64], "its key is no column of counts"),
+        ("loss", [0.5, "0.5"], "its loss is no column of numbers"),
+        ("loss", [0.5, True], "its loss is no column of numbers"),
+        ("score", [0.5, 10**400], "its score is no column of numbers"),
+        ("seconds", 0.5, "an episode column is no list"),
+    ],
+)
+def test_columns_hold_what_they_should(name: str, column: Any, reason: str, fake_run: Any) -> None:
+    values = json.loads(to_line(fake_run().episodes(0, 2)))
+    with pytest.raises(ValueError, match=reason):
+        from_line(json.dumps(values | {name: column}).encode())
 
 
 def test_half_a_character_in_an_error_is_replaced_and_not_fatal() -> None:

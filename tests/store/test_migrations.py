@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
 from mlbench.store import schema
-from mlbench.store.connection import read
+from mlbench.store.connection import read, write
+from mlbench.store.ingest import ingest
 from mlbench.store.paths import StorePaths
 from mlbench.store.queries import hyperparameters, results, sql
 
@@ -73,6 +77,31 @@ def test_a_database_of_version_1_gets_diverged_results_and_the_settings_of_proto
     ]
     applied = sql(version_1, "SELECT version FROM schema_version ORDER BY version")
     assert applied["version"].to_list() == [*range(1, schema.LATEST + 1)]
+
+
+def test_a_migration_sums_up_tests_as_ingesting_does(paths: StorePaths, fake_run: Any) -> None:
+    scores = {"odd": [0.5, math.inf, 0.25], "lost": [0.5, math.nan, 0.5], "large": [1e200, 1.0]}
+    for name, values in scores.items():
+        run = fake_run(name)
+        tested = replace(run.episodes(0, len(values), "test"), score=values)
+        run.write(paths, [run.started(), tested, run.status()])
+    whole = fake_run("whole")
+    whole.write(paths, whole.whole())
+    ingest(paths)
+    everything = "FROM test_scores ORDER BY run_id, eval_dataset"
+    statement = schema.MIGRATIONS[3].read_text().partition("INSERT INTO test_scores")
+    with write(paths) as connection:
+        ingested = connection.execute(everything).fetchall()
+        connection.execute("DELETE FROM test_scores")
+        connection.execute("".join(statement[1:]))
+        migrated = connection.execute(everything).fetchall()
+    assert len(ingested) == 5
+    assert repr(migrated) == repr(ingested)  # NaN differs from itself
+
+
+def test_runs_of_before_were_alone_and_not_compiled(version_1: StorePaths) -> None:
+    found = sql(version_1, "SELECT DISTINCT stacked, compiled FROM runs")
+    assert found.rows() == [(1, False)]
 
 
 def test_a_migrated_database_has_the_columns_of_one_made_anew(

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
 from mlbench.errors import MisuseError, StoreError
+from mlbench.store import connection as database
+from mlbench.store.connection import write
 from mlbench.store.ingest import ingest
 from mlbench.store.journal import RunState, find_in_journals
 from mlbench.store.liveness import RunLock
@@ -23,7 +26,9 @@ from mlbench.store.queries import (
     run_end,
     run_phases,
     run_results,
+    running_times,
     sql,
+    study,
 )
 
 
@@ -75,6 +80,38 @@ def test_results_are_means_over_test_episodes_of_finished_runs_alone(
     assert own["eval_dataset"].to_list() == ["mini", "cub"]
     assert own["half_width"].to_list() == pytest.approx([0.98 * math.sqrt(5 / 3) / 1024] * 2)
     assert run_results(paths, "failed").is_empty()
+
+
+def test_results_and_running_times_look_at_no_episode(paths: StorePaths, fake_run: Any) -> None:
+    run = fake_run()
+    run.write(paths, run.whole())
+    before = study(paths).results, running_times(paths, ["r1"])
+    with write(paths) as connection:
+        connection.execute("DELETE FROM episodes")
+    after = study(paths).results, running_times(paths, ["r1"])
+    assert len(before[0]) == 2
+    assert [frame.rows() for frame in after] == [frame.rows() for frame in before]
+
+
+def test_a_study_is_of_one_moment_and_opens_the_database_once(
+    paths: StorePaths, fake_run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = fake_run()
+    run.write(paths, run.whole())
+    whole = study(paths)  # takes in what waits
+    assert whole.runs.equals(list_runs(paths))
+    assert whole.results.equals(results(paths))
+    assert whole.hyperparameters.equals(hyperparameters(paths))
+    opened = []
+    connect = database.connect
+
+    def counted(path: Path, *, read_only: bool) -> Any:
+        opened.append(path)
+        return connect(path, read_only=read_only)
+
+    monkeypatch.setattr(database, "connect", counted)
+    study(paths)
+    assert opened == [paths.database]
 
 
 def test_a_run_that_diverged_is_among_the_results_with_what_it_was_tested_with(

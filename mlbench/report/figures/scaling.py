@@ -30,9 +30,10 @@ from mlbench.report.figures.theme import (
     stroke,
     told,
 )
-from mlbench.report.figures.timed import timed_rows, unit_of
+from mlbench.report.figures.timed import TOLD_APART, left_out, timed_rows, unit_of
 from mlbench.report.figures.wording import axis, notes, pooled, route, task
 from mlbench.report.material import Material
+from mlbench.report.tables.words import stack
 from mlbench.stats.names import Statistic
 
 STEPS_NAME = "T"
@@ -41,7 +42,7 @@ TITLES = {
     "shots": "shots (support examples per class)",
     "ways": "ways (classes per episode)",
 }
-PANEL = ("train_dataset", "eval_dataset", "ways", "shots", "machine")
+PANEL = ("train_dataset", "eval_dataset", "ways", "shots", *TOLD_APART)
 SHOWN = ("series", "value", "runs", "score", "low", "high")
 SEVERAL = 2  # values: what a line needs
 
@@ -58,7 +59,7 @@ def draw(material: Material, options: Options) -> alt.VConcatChart:
         at_home = rows.filter(pl.col("train_dataset") == pl.col("eval_dataset"))
         rows = (
             timed_rows(material, at_home)
-            .drop("score", "low", "high", "runs")
+            .drop("score", "low", "high", "runs", "stacked_runs")
             .rename(
                 {
                     "seconds": "score",
@@ -69,10 +70,12 @@ def draw(material: Material, options: Options) -> alt.VConcatChart:
             )
         )
     else:
-        rows = rows.with_columns(machine=pl.lit(None, pl.String))
+        rows = rows.with_columns(machine=pl.lit(None, pl.String), stacked=pl.lit(None, pl.Int64))
     over = options.over or first_varied(rows, material)
     frame = several(with_values(rows, material, over), material, over)
-    left_out = undrawn(every, frame, f"a line needs two values of {over}")
+    known = undrawn(every, frame, f"a line needs two values of {over}")
+    if timed:
+        known += left_out(material)
     if over == "ways":  # they stand along the axis, and split no block
         frame = frame.with_columns(ways=pl.lit(None, pl.Int64))
 
@@ -88,7 +91,7 @@ def draw(material: Material, options: Options) -> alt.VConcatChart:
         statistic: Statistic = "median" if timed else part["statistic"][0]
         return Block(charts, [pooled(statistic, part["runs"]), *notes(part)])
 
-    return figure(f"{'Running time' if timed else 'Score'} by {over}", frame, block, left_out)
+    return figure(f"{'Running time' if timed else 'Score'} by {over}", frame, block, known)
 
 
 def check_over(over: str, material: Material) -> None:
@@ -173,7 +176,8 @@ def panel(part: pl.DataFrame, series: Sequence[Series], over: str, unit: str) ->
         fixed.append(f"{row['shots']}-shot")
     if over == "shots" and row["ways"] is not None:
         fixed.append(f"{row['ways']}-way")
-    title = ", ".join([route(row), *fixed, *filter(None, [row["machine"]])])
+    machine = [row["machine"] or "", stack(row["stacked"])]
+    title = ", ".join([route(row), *fixed, *filter(None, machine)])
     values = part["value"].unique().sort().to_list()
     y_title = f"running time of a run ({unit})" if unit else axis(row["kind"], row["eval_dataset"])
     scale = room(part["score"], part["low"], part["high"], zero=bool(unit))

@@ -24,18 +24,33 @@ from mlbench.report.figures.theme import (
     stroke,
     told,
 )
-from mlbench.report.figures.timed import timed_rows, unit_of
-from mlbench.report.figures.wording import axis, notes, panel_title, pooled
+from mlbench.report.figures.timed import TOLD_APART, left_out, timed_rows, unit_of
+from mlbench.report.figures.wording import axis, notes, panel_title, pooled, stackings
 from mlbench.report.material import Material
+from mlbench.report.tables.words import stack
 
 SECOND_ORDER = {"fo_maml": "maml", "fo_turtle": "turtle"}
 """The second-order form of each first-order technique; a thin line joins the two."""
 ENDS = ("time", "score", "to_time", "to_score")
-POINT = ("series", "runs", "time", "time_low", "time_high", "score", "low", "high", "machine")
+POINT = (
+    "series",
+    "runs",
+    "time",
+    "time_low",
+    "time_high",
+    "score",
+    "low",
+    "high",
+    "machine",
+    "stacked",
+)
 
 
 def draw(material: Material, _options: Options) -> alt.VConcatChart:
-    """Return a point per technique, a panel per pair of data sets, ways, shots and machine."""
+    """Return a point per technique, a panel per pair of data sets, ways, shots and machine.
+
+    Runs of which one program computed more or fewer at once are in panels of their own, too.
+    """
     frame = something(
         timed_rows(material, summary_rows(material)),
         material,
@@ -44,7 +59,7 @@ def draw(material: Material, _options: Options) -> alt.VConcatChart:
     )
 
     def block(part: pl.DataFrame) -> Block:
-        part, series = with_series(part, material, spot=(*SPOT, "machine"))
+        part, series = with_series(part, material, spot=(*SPOT, *TOLD_APART))
         unit, seconds = unit_of(part["seconds"])
         part = part.with_columns(
             time=pl.col("seconds") / seconds,
@@ -52,9 +67,10 @@ def draw(material: Material, _options: Options) -> alt.VConcatChart:
             time_high=pl.col("seconds_high") / seconds,
         )
         charts = []
-        for each in split(part, (*SPOT, "machine")):
+        several = [name for name in TOLD_APART if part[name].n_unique() > 1]
+        for each in split(part, (*SPOT, *TOLD_APART)):
             check_series(each)
-            charts.append(panel(each, series, unit, name_machine=part["machine"].n_unique() > 1))
+            charts.append(panel(each, series, unit, several))
         joined = part["algorithm"].is_in(list(SECOND_ORDER)).any()
         said = [
             pooled(part["statistic"][0], part["runs"]),
@@ -62,7 +78,10 @@ def draw(material: Material, _options: Options) -> alt.VConcatChart:
             " interval.",
             *(["A grey line joins first and second order."] if joined else []),
             *machines(part),
-            *notes(part.with_columns(runs=pl.min_horizontal("runs", "timed_runs"))),
+            *stackings(part),
+            *notes(
+                part.drop("stacked_runs").with_columns(runs=pl.min_horizontal("runs", "timed_runs"))
+            ),
         ]
         return Block(charts, said)
 
@@ -70,24 +89,40 @@ def draw(material: Material, _options: Options) -> alt.VConcatChart:
 
 
 def untimed(material: Material) -> list[str]:
-    """Return how many runs have no time because they diverged."""
+    """Return how many runs have no time, for each reason."""
+    found = left_out(material)
     number = material.counted.filter(status="diverged")["run_id"].n_unique()
-    if not number:
-        return []
-    runs, they = ("1 run", "it has") if number == 1 else (f"{number:,} runs", "they have")
-    return [f"{runs} diverged and stopped early, so {they} no time here."]
+    if number:
+        runs, they = ("1 run", "it has") if number == 1 else (f"{number:,} runs", "they have")
+        found.append(f"{runs} diverged and stopped early, so {they} no time here.")
+    return found
 
 
 def machines(part: pl.DataFrame) -> list[str]:
-    """Return on what was timed, where the panels do not say it."""
-    names = part["machine"].unique().to_list()
-    return [f"Timed on {names[0]}."] if len(names) == 1 else []
+    """Return on what was timed, and how many runs at once, where the panels do not say it."""
+    told = []
+    if part["machine"].n_unique() == 1:
+        told.append(f"on {part['machine'][0]}")
+    if part["stacked"].n_unique() == 1 and (width := stack(part["stacked"][0])):
+        told.append(f"with {width}")
+    return [f"Timed {', '.join(told)}."] if told else []
 
 
-def panel(part: pl.DataFrame, series: Sequence[Series], unit: str, *, name_machine: bool) -> Panel:
-    """Return the techniques of one panel."""
+def panel(part: pl.DataFrame, series: Sequence[Series], unit: str, several: Sequence[str]) -> Panel:
+    """Return the techniques of one panel.
+
+    Args:
+        part: Their rows.
+        series: All of the block.
+        unit: Of the times.
+        several: In what panels of the block differ besides data, ways and shots.
+    """
     row = part.row(0, named=True)
-    title = panel_title(row) + (f", {row['machine']}" if name_machine else "")
+    title = [panel_title(row)]
+    if "machine" in several:
+        title.append(row["machine"])
+    if "stacked" in several:
+        title.append(stack(row["stacked"]) or "runs alone")
     x = alt.X("time:Q", title=f"running time of a run ({unit})", scale=alt.Scale(zero=True))
     values = (part["score"], part["low"], part["high"])
     y = alt.Y("score:Q", title=axis(row["kind"], row["eval_dataset"]), scale=room(*values))
@@ -96,6 +131,7 @@ def panel(part: pl.DataFrame, series: Sequence[Series], unit: str, *, name_machi
         alt.Tooltip("time_low:Q", title="from", format=".4~g"),
         alt.Tooltip("time_high:Q", title="to", format=".4~g"),
         alt.Tooltip("machine:N"),
+        alt.Tooltip("stacked:Q", title="runs at once"),
     ]
     points = alt.Chart(inline(part.select(POINT))).encode(x=x, y=y)
     layers: list[alt.Chart] = []
@@ -113,7 +149,7 @@ def panel(part: pl.DataFrame, series: Sequence[Series], unit: str, *, name_machi
         ends = across if low == "time_low" else up
         layers.append(bars.encode(**ends, stroke=stroke(series, legend=True)))
     layers.append(points.mark_point(size=70).encode(**marks(series), **hover(*told(), *timed)))
-    return alt.layer(*layers).properties(title=headed(title), width=WIDTH, height=HEIGHT)
+    return alt.layer(*layers).properties(title=headed(", ".join(title)), width=WIDTH, height=HEIGHT)
 
 
 def orders(part: pl.DataFrame) -> pl.DataFrame:

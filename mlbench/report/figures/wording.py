@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from mlbench.stats.caveats import caveat
+from mlbench.stats.caveats import caveat, stacking
 from mlbench.stats.names import PHRASES, Statistic
 
 NARROW, WIDE = 90, 145  # characters of a subtitle above one panel, above two
@@ -56,7 +56,7 @@ def notes(part: pl.DataFrame) -> list[str]:
 
     Args:
         part: Rows with ``series``, ``statistic``, ``runs``, ``score`` and ``low``; ``diverged``
-            and ``incomplete`` where these are known.
+            ``incomplete``, and ``stacked_runs`` with ``precision``, where these are known.
     """
     found = []
     drawn = part.filter(pl.col("score").is_finite())
@@ -78,6 +78,8 @@ def notes(part: pl.DataFrame) -> list[str]:
         found.append(f"{runs} of all runs dropped: beyond 1.5 interquartile ranges, or not finite.")
     if "diverged" in part.columns:
         found.extend(divergence(part))
+    if "stacked_runs" in part.columns:
+        found.extend(stackings(part))
     if "incomplete" in part.columns:
         found.extend(
             f"{text}; not comparable with published numbers."
@@ -91,6 +93,12 @@ def divergence(part: pl.DataFrame) -> list[str]:
     diverged = part.filter(pl.col("diverged") > 0)
     names = diverged["series"].unique(maintain_order=True).to_list()
     return [f"Runs diverged and count as they were tested: {', '.join(names)}."] if names else []
+
+
+def stackings(part: pl.DataFrame) -> list[str]:
+    """Return what it means for the scores of rows that runs were computed stacked."""
+    counted = part.select("stacked_runs", "runs", "precision").unique(maintain_order=True)
+    return [f"{text}." for row in counted.iter_rows() if (text := stacking(*row))]
 
 
 def wrapped(text: str, *, narrow: bool) -> list[str]:

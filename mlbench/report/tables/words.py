@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from mlbench.report.tables.model import Cell, Table
-from mlbench.stats.caveats import caveat
+from mlbench.stats.caveats import caveat, stacking
 from mlbench.stats.names import PHRASES, Statistic
 from mlbench.store.records import CONCLUSIVE, Kind
 
@@ -102,7 +102,14 @@ def footnotes(row: Mapping[str, Any]) -> list[str]:
         found.append(f"{row['incomplete']}; not comparable with published numbers.")
     if row["nan_episodes"]:
         found.append(f"{row['nan_episodes']} test episodes are not finite.")
+    if told := stacking(row["stacked_runs"], row["runs"], row["precision"]):
+        found.append(f"{told}.")
     return found
+
+
+def stack(width: int | None) -> str:
+    """Return how many runs one program computed; empty for one alone, or where it is not told."""
+    return f"{width} runs stacked" if width is not None and width > 1 else ""
 
 
 def divergence(row: Mapping[str, Any]) -> str:

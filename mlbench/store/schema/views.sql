@@ -11,12 +11,26 @@ SELECT
     -- A run that could not even go on says 0; what it had trained before is in its journal.
     coalesce(greatest(s.tasks_trained, j.tasks_trained), 0) AS tasks_trained,
     a.incomplete, a.spec_hash, a.settings_hash, a.spec,
-    a.command, a.git_commit, a.git_dirty, m.device, m.threads, m.engine
+    a.command, a.git_commit, a.git_dirty, m.device, m.threads, m.engine, w.stacked, m.compiled
 FROM attempts AS a
 JOIN (
     SELECT run_id, max(attempt) AS attempt, min(started) AS started FROM attempts GROUP BY run_id
 ) AS span USING (run_id, attempt)
 JOIN machines AS m USING (run_id, attempt)
+JOIN (
+    -- One width, or none where attempts differ in it. What an attempt did is void, and its width of
+    -- no account, if a later one began where it did or before.
+    SELECT run_id, CASE WHEN min(stacked) = max(stacked) THEN min(stacked) END AS stacked
+    FROM (
+        SELECT run_id, attempt FROM attempts
+        WINDOW later AS (
+            PARTITION BY run_id ORDER BY attempt ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING
+        )
+        QUALIFY position < coalesce(min(position) OVER later, position + 1)
+    )
+    JOIN machines USING (run_id, attempt)
+    GROUP BY run_id
+) AS w USING (run_id)
 LEFT JOIN (
     -- What a run said of its end comes before what was inferred from its silence. Rows are in the
     -- order of the journal, whatever the clock said: its last word counts.
@@ -26,22 +40,6 @@ LEFT JOIN (
 LEFT JOIN journals AS j USING (run_id, attempt);
 
 CREATE OR REPLACE VIEW results AS
-WITH scores AS (
-    SELECT
-        run_id, eval_dataset,
-        avg(score) AS score,
-        -- The deviation of what is not finite, or overflows when squared, is an error to DuckDB.
-        CASE WHEN bool_and(abs(score) < 1e150)
-             THEN stddev_samp(score) FILTER (WHERE abs(score) < 1e150) END AS score_sd,
-        -- DuckDB takes NaN for the largest number, and would find a median above it.
-        CASE WHEN bool_or(isnan(score)) THEN 'NaN'::DOUBLE ELSE median(score) END AS score_median,
-        avg(loss) AS loss,
-        count(*) AS episodes,
-        count(*) FILTER (WHERE NOT (isfinite(loss) AND isfinite(score))) AS nan_episodes
-    FROM episodes
-    WHERE phase = 'test'
-    GROUP BY run_id, eval_dataset
-)
 SELECT
     r.run_id, r.algorithm, r.train_dataset, eval.dataset AS eval_dataset, r.kind,
     r.ways, r.shots, r.queries, r.seed, r.protocol,
@@ -58,11 +56,12 @@ SELECT
              THEN eval.dataset || ': ' || eval.incomplete END
     ), '') AS incomplete,
     train.fingerprint AS train_fingerprint, eval.fingerprint AS eval_fingerprint,
-    r.spec_hash, r.settings_hash, r.started, r.finished
+    r.spec_hash, r.settings_hash, r.started, r.finished, r.stacked
 FROM runs AS r
 JOIN data AS eval ON eval.run_id = r.run_id AND eval.role = 'eval'
 LEFT JOIN data AS train ON train.run_id = r.run_id AND train.role = 'train'
-LEFT JOIN scores ON scores.run_id = r.run_id AND scores.eval_dataset = eval.dataset
+LEFT JOIN test_scores AS scores
+    ON scores.run_id = r.run_id AND scores.eval_dataset = eval.dataset
 -- A run that diverged before any validation was finite has nothing to test, and says so here.
 WHERE r.status = 'diverged' OR (r.status = 'finished' AND scores.episodes > 0);
 
@@ -105,7 +104,8 @@ SELECT
     r.run_id, r.algorithm, r.train_dataset, r.kind, r.ways, r.shots, r.seed,
     r.protocol, r.budget, r.train_tasks, r.status,
     t.train_seconds, t.validation_seconds, t.test_seconds, t.seconds,
-    m.host, m.cpu, m.gpu, r.device, r.threads, r.engine,
+    m.host, m.cpu, m.gpu, r.device, r.threads, r.engine, r.stacked, r.compiled,
+    m.tf32, m.deterministic,
     results.score
 FROM runs AS r
 JOIN totals AS t USING (run_id)

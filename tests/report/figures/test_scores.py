@@ -226,6 +226,28 @@ def test_figure_3_4_says_how_many_runs_have_no_time_having_diverged(
     assert "2 runs diverged and stopped early, so they have no time here." in subtitle(block)
 
 
+def test_figure_3_4_has_panels_of_their_own_for_runs_that_were_stacked(
+    store: Callable[[Sequence[Made]], Material],
+) -> None:
+    alone = replace(ONE, eval_datasets=())
+    stacked = [replace(alone, seed=seed, seconds=1.0, stacked=2) for seed in (1, 2)]
+    whole = spec("figure-3.4", store([alone, *stacked]))
+    task = "mini, 5-way 1-shot"
+    assert panel_titles(whole) == [f"{task}, runs alone", f"{task}, 2 runs stacked"]
+    assert {row["stacked"] for row in rows(whole, "stacked")} == {1, 2}
+    said = "2 of 3 runs computed stacked, in float32: equal to runs alone statistically"
+    assert said in subtitle(blocks(whole)[0])
+
+
+def test_times_by_shots_are_not_joined_from_runs_alone_to_stacked_ones(
+    store: Callable[[Sequence[Made]], Material],
+) -> None:
+    material = store([ONE, replace(ONE, shots=5, stacked=2)])
+    with pytest.raises(NothingToDrawError, match="no shots other than 1 and 5 in one panel"):
+        spec("scaling", material, over="shots", measure="seconds")
+    assert panel_titles(spec("scaling", material, over="shots"))
+
+
 @pytest.mark.parametrize("name", ["learning-curves", "cross-domain", "scaling"])
 def test_single_runs_have_no_layer_of_intervals(
     name: str, store: Callable[[Sequence[Made]], Material]

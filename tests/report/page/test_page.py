@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -187,6 +188,19 @@ def test_a_page_of_runs_that_came_to_nothing_tells_of_them(paths: StorePaths) ->
     assert "nothing to tabulate" in root.one("section", id="tables").text
     assert "no time to tell" in root.one("section", id="times").text
     assert not list(root.all("figure"))
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_running_times_say_how_many_runs_were_stacked_where_some_were(
+    paths: StorePaths, root: Element
+) -> None:
+    one = Made(algorithm="maml", eval_datasets=(), validation_tasks=2, test_tasks=2)
+    fill(paths, [one, *(replace(one, seed=seed, stacked=2, seconds=1.0) for seed in (1, 2))])
+    times = parsed(page(Material(paths))).one("section", id="times")
+    rows = [[cell.text for cell in row.all("th", "td")] for row in times.all("tr")]
+    place = rows[0].index("stacked")
+    assert [row[place] for row in rows[1:]] == ["1", "2"]
+    assert "stacked" not in root.one("section", id="times").text
 
 
 def test_a_store_without_runs_says_what_to_type(paths: StorePaths, store: StorePaths) -> None:

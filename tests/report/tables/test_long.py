@@ -10,7 +10,7 @@ import polars as pl
 from mlbench.report.tables.long import long_text
 from mlbench.report.tables.tidy import with_printed
 from mlbench.report.tables.words import left_out
-from mlbench.stats.caveats import caveat
+from mlbench.stats.caveats import caveat, stacking
 from mlbench.stats.names import PHRASES, STATISTICS
 
 ROW: dict[str, Any] = {
@@ -38,6 +38,7 @@ ROW: dict[str, Any] = {
     "low": 0.46,
     "high": 0.4801,
     "nan_episodes": 0,
+    "stacked_runs": 0,
     "incomplete": None,
 }
 
@@ -95,6 +96,13 @@ def test_episodes_that_are_not_finite_are_footnoted() -> None:
     text = long_text(summary({"score": math.nan, "low": None, "nan_episodes": 3}))
     assert "nan" in text
     assert text.endswith("\n(1) 3 test episodes are not finite.")
+
+
+def test_runs_that_were_stacked_are_footnoted_where_that_shows_in_the_numbers() -> None:
+    text = long_text(summary({"stacked_runs": 5}))
+    said = stacking(5, 5, "float32")
+    assert text.endswith(f"\n(1) {said}.")
+    assert "stacked" not in long_text(summary({"stacked_runs": 5, "precision": "float64"}))
 
 
 def test_a_regression_has_errors_and_no_ways() -> None:

@@ -9,6 +9,7 @@ from mlbench.report.page.markup import Html, joined, tag
 from mlbench.report.page.sections.origin import sourced
 from mlbench.report.page.study import Section, Study, plural, shown
 from mlbench.report.palette import look
+from mlbench.report.tables.words import stack
 from mlbench.store import study_queries
 
 HEADINGS = (
@@ -99,6 +100,8 @@ def machine(attempt: dict[str, Any]) -> Html:
         attempt["device"],
         None if threads is None else plural(threads, "thread"),
         attempt["engine"],
+        "compiled" if attempt["compiled"] else None,
+        stack(attempt["stacked"]),
     ]
     return joined(", ".join(part for part in parts if part))
 

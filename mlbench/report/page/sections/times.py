@@ -12,10 +12,11 @@ from mlbench.report.page.pairs import named, selected
 from mlbench.report.page.sql import Expression, filled, listed, matching, runs_of
 from mlbench.report.page.study import Section, Study, plural
 from mlbench.report.palette import in_order, look
-from mlbench.report.tables.words import number
+from mlbench.report.tables.words import number, stack
+from mlbench.stats.caveats import untimed
 from mlbench.stats.paired import CONDITIONS
 from mlbench.stats.summary import ROW, SAME, SETTING
-from mlbench.stats.times import time_ratios, with_machines
+from mlbench.stats.times import time_ratios, unequal_stacks, with_machines
 from mlbench.store import queries
 
 SECONDS = """
@@ -26,7 +27,7 @@ ORDER BY seed, run_id
 """
 BOTH = "(SELECT list(run_id) FROM {runs} WHERE algorithm IN {algorithms} AND {shared})"
 ALIKE = tuple(name for name in SAME if name not in {"statistic", "eval_fingerprint"})
-PAIRED = ("train_dataset", "ways", "shots", "machine")
+PAIRED = ("train_dataset", "ways", "shots", "machine", "stacked")
 OPEN = 12  # rows; a longer table of ratios is closed at first
 
 Runs = dict[tuple[Any, ...], list[str]]
@@ -37,9 +38,11 @@ def section(study: Study) -> Section:
     """Return the section."""
     material = study.material
     frame = material.time_summary
+    told = untimed(unequal_stacks(material.times))
+    unequal = tag("p", f"{told}.") if told else None
     if frame.is_empty():
         text = "No run that finished has timed its phases, so there is no time to tell."
-        return Section("times", "Running times", tag("p", text))
+        return Section("times", "Running times", joined([tag("p", text), unequal]))
     runs = timed_runs(study)
     advice = tag(
         "p",
@@ -49,7 +52,7 @@ def section(study: Study) -> Section:
     parts = [
         medians(part, study, runs) for part in frame.partition_by(SETTING, maintain_order=True)
     ]
-    return Section("times", "Running times", joined([advice, parts, ratios(study)]))
+    return Section("times", "Running times", joined([advice, parts, unequal, ratios(study)]))
 
 
 def timed_runs(study: Study) -> Runs:
@@ -66,7 +69,7 @@ def timed_runs(study: Study) -> Runs:
 
 def key(row: dict[str, Any]) -> tuple[Any, ...]:
     """Return what runs share that are timed together."""
-    return tuple(row[name] for name in (*ALIKE, "machine"))
+    return tuple(row[name] for name in (*ALIKE, "machine", "stacked"))
 
 
 def medians(part: pl.DataFrame, study: Study, runs: Runs) -> Html:
@@ -95,7 +98,11 @@ def medians(part: pl.DataFrame, study: Study, runs: Runs) -> Html:
         Heading("runs", right=True),
         "machine",
     ]
-    return grid(caption, headings, [line(row, study, runs) for row in rows])
+    stacked = any(row["stacked"] != 1 for row in rows)
+    if stacked:
+        headings.append(Heading("stacked", right=True))
+    lines = [line(row, study, runs) + [str(row["stacked"])] * stacked for row in rows]
+    return grid(caption, headings, lines)
 
 
 def line(row: dict[str, Any], study: Study, runs: Runs) -> list[Child]:
@@ -160,7 +167,7 @@ def compared(study: Study, part: pl.DataFrame) -> Html:
     ways = "" if shared["ways"] is None else f"{shared['ways']}-way "
     title = (
         f"{shared['train_dataset']}, {ways}{shared['shots']}-shot, {shared['protocol']},"
-        f" {shared['budget']} budget, {shared['machine']}: {plural(len(rows), 'pair')}"
+        f" {shared['budget']} budget, {where(shared)}: {plural(len(rows), 'pair')}"
     )
     headings: list[Heading | str] = [
         Heading("first", wraps=True),
@@ -177,6 +184,11 @@ def compared(study: Study, part: pl.DataFrame) -> Html:
     )
     note = tag("p", remark, class_="legend") if remark else None
     return tag("details", tag("summary", title), table, note, open=len(chosen) <= OPEN)
+
+
+def where(row: dict[str, Any]) -> str:
+    """Return on what machine runs were timed, and how many at once."""
+    return ", ".join(filter(None, [row["machine"], stack(row["stacked"])]))
 
 
 def ratio(study: Study, row: dict[str, Any]) -> list[Child]:
