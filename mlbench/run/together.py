@@ -56,7 +56,7 @@ def compilation(
     asked = execution.compile == "on"
     reason = unmappable(experiment, execution, experiment.spec.algorithm)
     if reason is None and execution.engine not in {"auto", "stacked"}:
-        reason = f"the engine {execution.engine} is not"
+        reason = f"the engine {execution.engine} runs task by task in Python"
     if asked and reason is not None:
         raise MisuseError(f"--compile on: {reason}; leave --compile out")
     algorithm = experiment.algorithm(execution)
