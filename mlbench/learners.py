@@ -18,8 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mlbench import gpu_blocks
-from mlbench.blocks import block as fused_block
+from mlbench import blocks, gpu_blocks
 from mlbench.errors import MisuseError
 from mlbench.hyper import Hyper, hp
 from mlbench.normalise import Normaliser, by_batch
@@ -183,7 +182,11 @@ class Conv4(Learner):
         self.shapes = tuple(shapes)
 
     def with_fused_blocks(self) -> Conv4:
-        """Return a copy that computes its blocks by :mod:`mlbench.blocks`, for CPUs."""
+        """Return a copy whose blocks are single functions, with derivatives of their own.
+
+        On a CPU those of :mod:`mlbench.blocks`, on a GPU those of :mod:`mlbench.gpu_blocks`, where
+        the statistics are those of the batch and it pays; elsewhere the blocks stay as they are.
+        """
         fused = copy(self)
         fused.fused = True
         return fused
@@ -191,14 +194,15 @@ class Conv4(Learner):
     def features(self, body: Tensor, x: Tensor, normalise: Normaliser = by_batch) -> Tensor:
         """Return what the blocks make of images, ``(n, channels, height, width)``."""
         weights = unflatten(body, self.shapes[:-2])
+        on_cpu = blocks.pays(x)
         for block in range(self.BLOCKS):
             w, b, gamma, beta = weights[4 * block : 4 * block + 4]
             if self.fused and normalise is by_batch and gpu_blocks.usable(x, w):
                 x = gpu_blocks.block(x, w, gamma, beta, padding=self.padding)
                 continue
-            if self.fused and normalise is by_batch and not x.is_cuda:
+            if self.fused and normalise is by_batch and on_cpu:
                 images = block == 0 and not x.requires_grad
-                x = fused_block(x, w, gamma, beta, padding=self.padding, images=images)
+                x = blocks.block(x, w, gamma, beta, padding=self.padding, images=images)
                 continue
             x = normalise(block, F.conv2d(x, w, b, padding=self.padding), gamma, beta)
             x = F.max_pool2d(F.relu(x), 2)

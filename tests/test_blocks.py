@@ -240,11 +240,21 @@ def test_blocks_are_fused_only_with_the_statistics_of_the_batch(
     theta = plain_blocks.learner.initialise(torch.Generator().manual_seed(2)).double()
     x = tasks.query.x[0]
     expected = plain_blocks.learner(theta, x, by_first(3))
-    monkeypatch.setattr("mlbench.learners.fused_block", None)  # not to be called
+    monkeypatch.setattr("mlbench.blocks.block", None)  # not to be called
     torch.testing.assert_close(fused_blocks.learner(theta, x, by_first(3)), expected)
     torch.testing.assert_close(
         plain_blocks.learner(theta, x), plain_blocks.learner(theta, x, recording([]))
     )
+
+
+def test_blocks_of_few_pixels_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain_blocks, fused_blocks, tasks = problems(1)
+    theta = plain_blocks.learner.initialise(torch.Generator().manual_seed(2)).double()
+    x = tasks.query.x[0]
+    monkeypatch.setattr("mlbench.blocks.block", None)  # not to be called
+    assert torch.equal(fused_blocks.learner(theta, x[:1]), plain_blocks.learner(theta, x[:1]))
+    with pytest.raises(TypeError):
+        fused_blocks.learner(theta, x)
 
 
 class Counted(TorchDispatchMode):
