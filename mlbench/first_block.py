@@ -15,6 +15,8 @@ from mlbench.bytask import ByTask, Formula
 from mlbench.channels_last import convolve, entries, last, patch_moments, pick, summarise
 from mlbench.errors import MisuseError
 
+AT_ONCE = 2**21  # entries: as many as the caches hold, roughly
+
 
 class ImageSummary(ByTask):
     """s and σ² of images and w; with them p, for the gradient."""
@@ -69,9 +71,7 @@ class ImageSummaryGradient(ByTask):
     ) -> Tensor:
         """Return (4)."""
         w = weight.flatten(1)
-        spread = s_bar.new_zeros(len(patches) * len(w))
-        spread.scatter_(0, places.flatten(), entries(last(s_bar)))
-        met = (patches.T @ spread.view(-1, len(w)))[: len(mean)].T
+        met = met_by(s_bar, places, patches)[: len(mean)].T
         return (met + 2 * variance_bar[:, None] * (w @ covariance)).view_as(weight)
 
     @staticmethod
@@ -87,6 +87,25 @@ class ImageSummaryGradient(ByTask):
             image_summary_twice, u, *ctx.saved_tensors, ctx.padding
         )
         return of_s, of_variance, None, of_w, None, None, None, None, None
+
+
+def met_by(s_bar: Tensor, places: Tensor, patches: Tensor) -> Tensor:
+    """Return Σ s̄ q'[p], ``(columns of the patches, filters)``.
+
+    S s̄, four times as large as s̄, is laid out for a few images at a time.
+    """
+    images, filters = s_bar.shape[:2]
+    total = patches.new_zeros(patches.shape[1], filters)
+    pixels = len(patches) // images
+    few = max(1, AT_ONCE // (pixels * filters))
+    spread = s_bar.new_empty(min(few, images) * pixels, filters)
+    for start in range(0, images, few):
+        stop = min(start + few, images)
+        these = spread[: (stop - start) * pixels].zero_()
+        within = places[start:stop].flatten() - start * pixels * filters
+        these.view(-1).scatter_(0, within, entries(last(s_bar[start:stop])))
+        total.addmm_(patches[start * pixels : stop * pixels].T, these)
+    return total
 
 
 def image_summary_twice(
