@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from time import sleep
 from typing import Any
 
 from mlbench.cli.output import print_rows
@@ -14,7 +15,9 @@ from mlbench.run.device import usable_cores
 from mlbench.run.machine import cpu_name, memory_bytes
 
 LIBRARIES = ("torch", "higher", "torchopt", "learn2learn")
-BUSY = 0.5  # of the cores; above that, others disturb what is measured
+BUSY = 0.5  # other processes at work on average; more of them disturb what is measured
+RUNNING = Path("/proc/loadavg")  # of Linux
+LOOKS = 20
 
 
 def options(description: str | None) -> argparse.ArgumentParser:
@@ -33,8 +36,21 @@ def options(description: str | None) -> argparse.ArgumentParser:
 def tell_machine() -> None:
     """Narrate what is measured on, and whether others are using it."""
     tell(machine())
-    if hasattr(os, "getloadavg") and (load := os.getloadavg()[0]) > BUSY * usable_cores():
-        tell(f"others are at work here (load {load:.1f}): do not keep these figures")
+    if (others := at_work()) > BUSY:
+        tell(f"{others:.1f} others are at work here: do not keep these figures")
+
+
+def at_work() -> float:
+    """Return how many other processes are at work, looking for a second; 0 if nobody can tell.
+
+    The load that systems tell of is an average over a minute, and counts the benchmark before.
+    """
+    found = []
+    for _ in range(LOOKS if RUNNING.exists() else 0):
+        running, _, _ = RUNNING.read_text(encoding="ascii").split()[3].partition("/")
+        found.append(int(running) - 1)
+        sleep(1 / LOOKS)
+    return sum(found) / max(1, len(found))
 
 
 def machine() -> str:

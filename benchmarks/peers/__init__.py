@@ -58,6 +58,7 @@ CONTESTANTS: dict[str, Contestant] = {
     "mlbench": Contestant("ours"),
     "mlbench, loop": Contestant("ours", options={"engine": "loop"}),
     "mlbench, stacked": Contestant("ours", options={"engine": "stacked"}),
+    "mlbench, traced": Contestant("ours", options={"engine": "stacked", "traced": True}),
     "mlbench, compiled": Contestant("ours", options={"engine": "stacked", "compiled": True}),
     "mlbench, adjoint": Contestant("ours", options={"engine": "adjoint"}),
     "mlbench, runs": Contestant("stacked_runs"),
@@ -96,7 +97,7 @@ def load(name: str, case: Case) -> Callable[[Case], Peer]:
     """Return what makes a contestant, after a small step: libraries load much when first used."""
     made = importing(name)
     options = CONTESTANTS[name].options
-    options = {key: value for key, value in options.items() if key != "compiled"}
+    options = {key: value for key, value in options.items() if key not in {"traced", "compiled"}}
     side = None if case.side is None else SMALL_SIDE
     small = replace(
         case, side=side, ways=2, shots=1, queries=1, steps=1, tasks=1, runs=1, channels=4

@@ -11,6 +11,7 @@ from benchmarks.cases import Case, draw
 from benchmarks.peers import Peer
 from mlbench.contract import MetaStep, Parameters, TaskBatch
 from mlbench.errors import MisuseError
+from mlbench.run import tracing
 from mlbench.run.compiling import machine_code, missing_compiler
 from mlbench.run.device import choose_execution
 
@@ -20,12 +21,15 @@ class Contestant(Peer):
 
     Args:
         engine: As ``--engine`` takes it.
-        compiled: Whether the meta-step is compiled.
+        traced: Whether the meta-step is traced, as in a run after its first meta-steps.
+        compiled: Whether it is compiled.
     """
 
     taught: MetaStep
 
-    def __init__(self, case: Case, engine: Any = "auto", *, compiled: bool = False) -> None:
+    def __init__(
+        self, case: Case, engine: Any = "auto", *, traced: bool = False, compiled: bool = False
+    ) -> None:
         experiment = case.experiment()
         execution = choose_execution(experiment.spec.kind, "cpu", 1, engine)
         execution.apply()
@@ -38,6 +42,8 @@ class Contestant(Peer):
             return algorithm.meta_step(meta, tasks)
 
         self.meta_step = meta_step
+        if traced:
+            self.meta_step = tracing.traced(meta_step, self.meta, self.tasks)
         if compiled:
             if lack := missing_compiler(execution.torch_device):
                 raise MisuseError(f"not compiled: {lack}; install one")

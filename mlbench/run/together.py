@@ -40,6 +40,23 @@ def unmappable(experiment: Experiment, execution: Execution, name: str) -> str |
     return None
 
 
+def one_program(
+    experiment: Experiment, execution: Execution, *, stacked: int, compiled: bool
+) -> bool:
+    """Return whether a program of pure functions computes some runs, or a single one.
+
+    A single run gains by it where a meta-step has several tasks: on a CPU the program is traced,
+    which halves its time. One task by itself is as fast without.
+    """
+    if stacked > 1 or compiled:
+        return True
+    if execution.on_gpu or experiment.spec.kind != "regression":
+        return False
+    if unstackable(experiment, execution) is not None:
+        return False
+    return experiment.algorithm(execution).meta_batch > 1
+
+
 def compilation(
     experiment: Experiment, execution: Execution, stacked: int
 ) -> tuple[bool, str | None]:

@@ -16,6 +16,7 @@ from mlbench.run.machine import provenance
 from mlbench.run.progress import Progress, progress_of
 from mlbench.run.setup import Experiment
 from mlbench.run.stack import Beat, Stack
+from mlbench.run.together import one_program
 from mlbench.session.keeper import Keeper
 from mlbench.session.signals import StopRequest
 from mlbench.store.liveness import RunLock
@@ -182,8 +183,9 @@ class Attempts:
         self, states: list[dict[str, Any] | None]
     ) -> tuple[Computation, list[Progress]]:
         """Return what computes the runs, and where each of them is."""
-        if self.stacked == 1 and not self.compiled:
-            run = Run(self.experiments[0], self.execution, states[0])
+        first = self.experiments[0]
+        if not one_program(first, self.execution, stacked=self.stacked, compiled=self.compiled):
+            run = Run(first, self.execution, states[0])
             return Alone(run), [run.progress]
         stack = Stack(self.experiments, self.execution, states, compiled=self.compiled)
         return stack, [course.progress for course in stack.courses]

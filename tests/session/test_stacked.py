@@ -15,6 +15,7 @@ from mlbench.run.device import Execution
 from mlbench.run.events import Event
 from mlbench.run.progress import Progress
 from mlbench.run.setup import Experiment, Request, prepare
+from mlbench.run.together import one_program
 from mlbench.session.drive import Attempts
 from mlbench.session.launch import Launched, launch
 from mlbench.session.resume import resume
@@ -98,6 +99,27 @@ def test_seeds_run_as_one_program_and_leave_what_runs_alone_do(tmp_path: Path) -
     width = "SELECT DISTINCT stacked FROM runs"
     assert sql(together, width)["stacked"].to_list() == [3]
     assert sql(alone, width)["stacked"].to_list() == [1]
+
+
+def test_a_run_with_meta_batches_is_one_program_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = replace(SINE, settings={**SINE.settings, "meta_batch": "4"})
+    assert not is_program(SINE, CPU)
+    assert is_program(batches, CPU)
+    assert not is_program(batches, replace(CPU, engine="mixed"))
+    assert not is_program(batches, replace(CPU, device="cuda"))
+    assert not is_program(replace(batches, algorithm="reptile"), CPU)
+    monkeypatch.setattr("mlbench.run.programs.TRACED_AFTER", 2)
+    program, plain = store(tmp_path / "program"), store(tmp_path / "plain")
+    launched(program, seeds(1, batches))
+    launched(plain, seeds(1, batches), replace(CPU, engine="mixed"))
+    assert sql(program, EPISODES).equals(sql(plain, EPISODES))
+    assert sql(program, "SELECT stacked FROM runs")["stacked"].to_list() == [1]
+
+
+def is_program(request: Request, execution: Execution) -> bool:
+    return one_program(prepare(request), execution, stacked=1, compiled=False)
 
 
 def test_a_signal_saves_all_of_them_and_the_same_command_goes_on(tmp_path: Path) -> None:
