@@ -6,9 +6,10 @@
     python -m benchmarks.stacks --quick
 
 Each technique is run alone, stacked, and stacked and compiled, in turn and in one process; costs
-are CPU-seconds of one thread, or seconds by the clock on a GPU. The last column is what the
-figure's 30 runs of 70 000 tasks take by these costs, with their 29 validations of 1 000 tasks and
-their test of 2 000; the time to compile is in it.
+are CPU-seconds of one thread, or seconds by the clock on a GPU. A stack is traced or recorded from
+its first meta-step on, as in a run it soon is. What the figure takes is 30 runs of 70 000 tasks by
+these costs, with their 29 validations of 1 000 tasks and their test of 2 000; the time to compile
+is in it. ``at best`` are its matrix products of training alone, at the rate of large ones.
 """
 
 from __future__ import annotations
@@ -21,10 +22,13 @@ from time import perf_counter, process_time
 from typing import Any
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.measure import timed
 from benchmarks.shown import options, show, tell_machine
 from mlbench.cli.progress import tell
 from mlbench.contract import Randomness
+from mlbench.run import programs
 from mlbench.run.device import Execution, choose_execution
 from mlbench.run.loop import Run
 from mlbench.run.setup import Experiment, Request, prepare
@@ -35,6 +39,7 @@ FIGURE = ("maml", "fo_maml", "lstm", "lstm_enhanced", "turtle", "fo_turtle")
 PAPER = prepare(Request(algorithm="maml", train="sine")).spec.budget
 RUNS = 30
 VALIDATIONS = 1 + PAPER.train_tasks // PAPER.validate_every
+SIDE = 2048  # of the matrices whose product is the rate of large ones
 EVALUATED = VALIDATIONS * PAPER.validation_tasks + PAPER.test_tasks
 
 
@@ -127,15 +132,25 @@ def contestants(
         yield name, Contestant(stack, RUNS, clock)
 
 
-def measure(name: str, execution: Execution, rounds: int, steps: int) -> Iterator[dict[str, Any]]:
-    """Yield a row for every way to compute the runs of one technique."""
+def measure(
+    name: str, execution: Execution, rounds: int, steps: int, rate: float
+) -> Iterator[dict[str, Any]]:
+    """Yield a row for every way to compute the runs of one technique.
+
+    Args:
+        name: The technique.
+        execution: What it is run on.
+        rounds: Turns that every way takes.
+        steps: Meta-steps of a turn.
+        rate: Floating-point operations a second, at best.
+    """
     clock = process_time if execution.device == "cpu" else perf_counter
     experiment = prepare(Request(algorithm=name, train="sine"))
     found = dict(contestants(experiment, execution, clock))
     for number in range(rounds):
         for one in found.values():
             one.turn(1 + number * steps, steps)
-    alone = found["alone"].cost
+    alone, at_best = found["alone"].cost, RUNS * PAPER.train_tasks * products(experiment, execution)
     for way, one in found.items():
         cost = one.cost
         yield {
@@ -146,7 +161,28 @@ def measure(name: str, execution: Execution, rounds: int, steps: int) -> Iterato
             "ms per evaluated task": 1e3 * median(cost.evaluated),
             "seconds to begin": cost.start,
             "Figure 3.3, hours": cost.figure() / 3600,
+            "at best": at_best / rate / 3600,
         }
+
+
+def products(experiment: Experiment, execution: Execution) -> int:
+    """Return the floating-point operations of matrix products for one training task."""
+    run = Run(experiment, replace(execution, engine="auto", compile="off"))
+    tasks = run.draw(experiment.training_stream(run.algorithm), "sine", 0, 1)
+    with FlopCounterMode(display=False) as counter:
+        run.algorithm.meta_step(run.meta, tasks)
+    return int(counter.get_total_flops())
+
+
+def rate_of_products(execution: Execution) -> float:
+    """Return the floating-point operations a second of large matrix products."""
+    a, b = torch.randn(2, SIDE, SIDE, device=execution.torch_device)
+
+    def product() -> object:
+        return (a @ b)[0, 0].item()
+
+    product()
+    return 2 * SIDE**3 / median(timed(product).wall for _ in range(9))
 
 
 def main() -> None:
@@ -160,11 +196,15 @@ def main() -> None:
     execution = choose_execution("regression", asked.device, threads=1, compile=asked.compile)
     if execution.device != "cpu":
         tell(torch.cuda.get_device_name(execution.torch_device))
+    execution.apply()
+    rate = rate_of_products(execution)
+    tell(f"large matrix products: {rate / 1e9:.0f} GFLOP/s")
+    programs.TRACED_AFTER = 0
     rounds = asked.rounds or (2 if asked.quick else 9)
     steps = 2 if asked.quick else 20
     names = asked.techniques or FIGURE[:1] if asked.quick else asked.techniques or FIGURE
     show(
-        list(chain.from_iterable(measure(name, execution, rounds, steps) for name in names)),
+        list(chain.from_iterable(measure(name, execution, rounds, steps, rate) for name in names)),
         asked.form,
     )
 
