@@ -76,7 +76,7 @@ FEW_PIXELS = 4000  # of a batch: fewer of them take less time than the calls tha
 def pays(images: Tensor) -> bool:
     """Return whether images, ``(n, channels, height, width)``, are for a CPU, and enough."""
     n, _, height, width = images.shape
-    return not images.is_cuda and n * height * width >= FEW_PIXELS
+    return images.device.type == "cpu" and n * height * width >= FEW_PIXELS
 
 
 def block(

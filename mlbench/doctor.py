@@ -20,6 +20,7 @@ from mlbench import __version__
 from mlbench.errors import DataError, MlbenchError, PluginError, StoreBusyError
 from mlbench.plugins import ROOTS_VARIABLE, idle_roots
 from mlbench.registry import KINDS, NOUNS, Plugin, find_plugins, load_plugin
+from mlbench.run.compiler import compiler
 
 if TYPE_CHECKING:
     from mlbench.contract import Dataset
@@ -138,12 +139,10 @@ def check_gpu() -> Finding:
 
 def check_compiler() -> Finding:
     """Return the C++ compiler that torch.compile would call."""
-    named = os.environ.get("CXX")
-    found = next(filter(None, map(shutil.which, [named] if named else ["g++", "clang++"])), None)
-    if found:
+    if found := shutil.which(compiler()):
         return Finding("compiler", "ok", found)
-    missing = f"$CXX is {named!r}, which is not found" if named else "neither g++ nor clang++"
-    remedy = "torch.compile needs it: install g++ (on Debian and Ubuntu: apt install g++)"
+    missing = f"torch.compile would call {compiler()}, which is not here"
+    remedy = "install it (on Debian and Ubuntu: apt install g++), or name another in CXX"
     return Finding("compiler", "warn", missing, remedy)
 
 

@@ -24,6 +24,10 @@ class PluginError(MlbenchError):
     """A plugin is ambiguous, cannot be imported, or breaks the contract."""
 
 
+class CompilationError(MlbenchError):
+    """A compiler is there, and fails."""
+
+
 class DataError(MlbenchError):
     """A data set is absent, incomplete, damaged or changed."""
 

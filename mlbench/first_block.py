@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from mlbench.bytask import ByTask, Formula
@@ -46,10 +47,11 @@ class ImageSummary(ByTask):
                 " use Conv4 without fused blocks"
             )
         x, weight, places = ctx.saved_tensors
-        if ctx.moments is None:
-            ctx.moments = Formula.backwards(patch_moments, x, ctx.padding)
+        moments = ctx.moments or Formula.backwards(patch_moments, x, ctx.padding)
+        # what is kept here stays until the whole graph goes, long after its last use
+        ctx.moments = moments if torch.is_grad_enabled() else None
         w_bar = ImageSummaryGradient.backwards(
-            s_bar, variance_bar, x, weight, places, *ctx.moments, ctx.padding
+            s_bar, variance_bar, x, weight, places, *moments, ctx.padding
         )
         return None, w_bar, None, None
 

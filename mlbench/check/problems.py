@@ -210,10 +210,11 @@ class Technique:
         drawn = algorithm.initialise(torch.Generator().manual_seed(seed))
         return {name: value.detach().double() for name, value in drawn.items()}
 
-    def lessons(self, algorithm: Algorithm) -> TaskBatch:
-        """Return what a meta-step is given: two tasks, or a flat batch."""
+    def lessons(self, algorithm: Algorithm, number: int = 0) -> TaskBatch:
+        """Return what meta-step ``number`` is given: two tasks, or a flat batch."""
         stream = self.experiment(algorithm.hyper).training_stream(algorithm)
-        return self.data.draw(stream, 0, 1 if stream.flat else 2, **float64())
+        width = 1 if stream.flat else 2
+        return self.data.draw(stream, number * width, (number + 1) * width, **float64())
 
     def tasks(self, count: int = 3) -> TaskBatch:
         """Return tasks to predict for, of classes that no lesson shows."""

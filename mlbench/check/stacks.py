@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.func import vmap
 
 from mlbench.check.finding import NotDueError
 from mlbench.check.problems import Technique
 from mlbench.check.steps import agree
-from mlbench.contract import Algorithm, Parameters
+from mlbench.contract import Algorithm, Parameters, TaskBatch
 from mlbench.engines import Loop, Stacked
+from mlbench.run.members import stacked
 from mlbench.run.stack import NoChance
 
 OTHER = 0.9  # what Θ of the second run is, times that of the first
@@ -22,11 +22,13 @@ def check_stackable(technique: Technique) -> None:
         raise NotDueError("it does not say that runs of it can be one program")
     first = technique.meta(technique.build())
     metas = [first, {name: OTHER * value for name, value in first.items()}]
-    together = {name: torch.stack([meta[name] for meta in metas]) for name in first}
-    stacked, looped = technique.build(engine=Stacked()), technique.build(engine=Loop())
-    found = vmap(lambda meta: outcome(technique, stacked, meta))(together)
-    for run, meta in enumerate(metas):
-        predictions, gradients = outcome(technique, looped, meta)
+    in_stack, looped = technique.build(engine=Stacked()), technique.build(engine=Loop())
+    lessons = [technique.lessons(looped, run) for run in range(len(metas))]
+    found = vmap(lambda meta, lesson: outcome(technique, in_stack, meta, lesson))(
+        stacked(metas), stacked(lessons)
+    )
+    for run, (meta, lesson) in enumerate(zip(metas, lessons, strict=True)):
+        predictions, gradients = outcome(technique, looped, meta, lesson)
         agree("predictions", predictions, found[0][run], "stack of runs", "")
         for name, gradient in gradients.items():
             what = f"meta-gradients of {name}"
@@ -34,10 +36,10 @@ def check_stackable(technique: Technique) -> None:
 
 
 def outcome(
-    technique: Technique, algorithm: Algorithm, meta: Parameters
+    technique: Technique, algorithm: Algorithm, meta: Parameters, lesson: TaskBatch
 ) -> tuple[Tensor, Parameters]:
-    """Return predictions and meta-gradients of one run."""
+    """Return predictions and meta-gradients of one run; all predict for the same tasks."""
     tasks = technique.tasks()
     chance = NoChance(bytes(16), 0, 0)
     predictions = algorithm.predict(meta, tasks.support, tasks.query.x, chance)
-    return predictions, algorithm.meta_step(meta, technique.lessons(algorithm)).gradients
+    return predictions, algorithm.meta_step(meta, lesson).gradients

@@ -22,7 +22,9 @@ def command(
 ) -> None:
     r"""Go on with RUN, or with the run that stopped last before its end.
 
-    On a CPU with as many threads as before, the numbers are those of a run that never stopped.
+    On a CPU with as many threads as before, the numbers are those of a run that never stopped. One
+    of several seeds that were computed together goes on alone, to the same numbers up to rounding;
+    the command that began them goes on with all of them.
 
     \b
     Examples:

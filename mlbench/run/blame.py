@@ -41,5 +41,5 @@ def out_of_memory(plugin: type, error: BaseException) -> str:
     reason = (str(error).strip().splitlines() or ["no memory"])[0]
     return (
         f"{plugin.__name__} ran out of memory ({reason});"
-        " lower --queries, --shots or meta_batch, or use a machine with more"
+        " lower --queries, --shots, meta_batch or the number of --seeds, or use a machine with more"
     )

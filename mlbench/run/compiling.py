@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import warnings
 from collections.abc import Callable
@@ -11,9 +10,9 @@ from typing import Any
 
 import torch
 
+from mlbench.errors import CompilationError
+from mlbench.run.compiler import compiler
 from mlbench.run.tracing import traced
-
-COMPILERS = ("g++", "clang++", "c++")
 
 
 def machine_code(function: Callable[..., Any], *example: Any) -> Callable[..., Any]:
@@ -22,13 +21,23 @@ def machine_code(function: Callable[..., Any], *example: Any) -> Callable[..., A
     Args:
         function: From tensors to tensors, in any nest of tuples and dictionaries.
         example: Arguments to trace it with; shapes and types are then fixed.
+
+    Raises:
+        CompilationError: The compiler cannot.
     """
     # torch remarks there, at every compilation, that there is no GPU
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     fast: Callable[..., Any] = torch.compile(traced(function, *example), dynamic=False)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "TensorFloat32", UserWarning)  # which is asked for or not
-        fast(*example)  # compiles it: a program that is to be recorded must not do so then
+        try:
+            fast(*example)  # compiles it: a program that is to be recorded must not do so then
+        except Exception as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise CompilationError(
+                f"the meta-step could not be compiled: {reason}; mend the compiler, or leave that"
+                " out with mlbench run ... --compile off"
+            ) from error
     return fast
 
 
@@ -38,7 +47,6 @@ def missing_compiler(device: torch.device) -> str | None:
         from torch.utils._triton import has_triton
 
         return None if has_triton() else "Triton, which compiles for GPUs, is not installed"
-    wanted = os.environ.get("CXX")
-    if any(map(shutil.which, (wanted,) if wanted else COMPILERS)):
+    if shutil.which(compiler()):
         return None
-    return f"no C++ compiler is here ({wanted or ', '.join(COMPILERS)})"
+    return f"the C++ compiler {compiler()} is not here"

@@ -127,13 +127,15 @@ def choose_execution(
     that threads wait for each other longer than they work.
 
     Raises:
-        MisuseError: No such device here, or no such engine.
+        MisuseError: No such device here, no such engine, or TF32 on what has none.
     """
     if engine not in get_args(EngineName):
         raise MisuseError(f"no engine {engine!r}; there are: {', '.join(get_args(EngineName))}")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     check_device(device)
+    if tf32 and torch.device(device).type != "cuda":
+        raise MisuseError(f"--tf32 is a rounding of GPUs, and this runs on {device}; leave it out")
     threads = threads or (1 if kind == "regression" else usable_cores())
     return Execution(
         device=device,

@@ -18,6 +18,7 @@ from mlbench.plugins import checkout
 from mlbench.registry import plugin_hashes
 from mlbench.run.device import Execution, keep_memory, usable_cores
 from mlbench.run.setup import Experiment
+from mlbench.run.together import one_program
 
 PACKAGES = ("mlbench", "torch", "torchvision", "numpy", "pillow", "duckdb", "polars")
 
@@ -61,8 +62,8 @@ def provenance(
 def engine_name(
     experiment: Experiment, execution: Execution, *, stacked: int, compiled: bool
 ) -> str:
-    """Return what runs tasks together; stacked runs and compiled steps stack tasks too."""
-    if stacked > 1 or compiled:
+    """Return what runs tasks together; where runs are one program, tasks are stacked."""
+    if one_program(experiment, execution, stacked=stacked, compiled=compiled):
         return "stacked"
     return execution.engine_for(experiment.problem).name
 

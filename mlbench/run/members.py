@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch.utils._pytree import tree_flatten, tree_unflatten
@@ -18,6 +18,7 @@ from mlbench.run.progress import Progress, progress_of
 from mlbench.run.setup import Experiment
 from mlbench.run.start import check, initial, placed
 
+T = TypeVar("T")
 AVERAGES = ("exp_avg", "exp_avg_sq")  # what torch calls the two that Adam keeps
 
 
@@ -84,11 +85,11 @@ def alone(
     }
 
 
-def stacked(conditions: Sequence[Condition]) -> Condition:
-    """Return the conditions of several runs as one, with a leading run axis."""
-    leaves = [tree_flatten(condition)[0] for condition in conditions]
-    _, form = tree_flatten(conditions[0])
-    together: Condition = tree_unflatten([torch.stack(s) for s in zip(*leaves, strict=True)], form)
+def stacked(of_runs: Sequence[T]) -> T:
+    """Return what several runs have of one form, conditions or tasks, with a leading run axis."""
+    leaves = [tree_flatten(of_run)[0] for of_run in of_runs]
+    _, form = tree_flatten(of_runs[0])
+    together: T = tree_unflatten([torch.stack(s) for s in zip(*leaves, strict=True)], form)
     return together
 
 

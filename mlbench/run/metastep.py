@@ -109,7 +109,8 @@ class MetaStepOfRun:
         losses, scores = assess(self.algorithm.problem, predictions, target)
         learnable = [losses, *taught.gradients.values(), *taught.averages.values()]
         finite = all_finite(learnable)
-        learns = finite & (condition.streak < course.PATIENCE)
+        patient = condition.streak < course.PATIENCE
+        learns = finite & patient
         after = {name: dict(getattr(condition, name)) for name in ("meta", "first", "second")}
         updates = condition.updates + learns
         for name, gradient in taught.gradients.items():
@@ -119,7 +120,6 @@ class MetaStepOfRun:
                 part[name] = torch.where(learns, new, old)
         for name, average in taught.averages.items():
             after["meta"][name] = torch.where(learns, average, meta[name])
-        patient = condition.streak < course.PATIENCE
         streak = torch.where(
             patient, torch.where(finite, 0, condition.streak + 1), condition.streak
         )

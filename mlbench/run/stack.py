@@ -82,6 +82,7 @@ class Stack:
         outputs = self.experiment.outputs(self.experiment.training_stream(self.algorithm))
         function = vmap(MetaStepOfRun(self.algorithm, adam, outputs))
         self.programs = Programs(function, self.device, compiled=compiled)
+        self.leave(range(len(self.courses)))
 
     def blaming(self, what: str) -> Any:
         """Tell what goes wrong inside the technique as the technique's."""
@@ -139,7 +140,7 @@ class Stack:
         """Return what the courses of some runs tell."""
         return [(run, event) for run in runs for event in told(self.courses[run])]
 
-    def leave(self, runs: list[int]) -> None:
+    def leave(self, runs: Iterable[int]) -> None:
         """Keep Θ of those runs whose training has just ended; others may go on."""
         for run in runs:
             if self.courses[run].progress.phase == "test":
@@ -192,17 +193,14 @@ class Stack:
         for experiment in self.experiments:
             stream = experiment.training_stream(self.algorithm)
             drawn.append(experiment.draw(stream, dataset, starts[0], stop, self.device))
-        joined = [
-            [torch.stack(parts) for parts in zip(*pair, strict=True)]
-            for pair in zip(*drawn, strict=True)
-        ]
+        joined = stacked(drawn)
         for start in starts:
             place = slice(start - starts[0], min(start + width, stop) - starts[0])
             yield TaskBatch(*(Batch(*(part[:, place].contiguous() for part in p)) for p in joined))
 
     def step(self, tasks: TaskBatch) -> Met:
         """Take one meta-step of every run."""
-        with self.blaming("cannot take a meta-step"):
+        with self.blaming("cannot take a meta-step of a stack (stackable = False: of none)"):
             self.condition, met = self.programs(self.condition, tasks)
         return met
 

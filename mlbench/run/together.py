@@ -7,8 +7,9 @@ import torch
 from mlbench.errors import MisuseError
 from mlbench.run.compiling import missing_compiler
 from mlbench.run.device import Execution
-from mlbench.run.metastep import Adam
+from mlbench.run.members import adam_of
 from mlbench.run.setup import Experiment
+from mlbench.run.start import initial
 
 COMPILING_PAYS = {"alone": 20_000, "stacked": 4_000}
 """From how many meta-steps on, of a run or of a stack of runs, ``auto`` compiles on a CPU. On a
@@ -18,24 +19,20 @@ GPU, where a meta-step is launched whole, compiling takes as long as it saves in
 
 def unstackable(experiment: Experiment, execution: Execution) -> str | None:
     """Return why runs of an experiment cannot be one program; ``None`` if they can."""
-    name = experiment.spec.algorithm
     if execution.engine not in {"auto", "stacked"}:
         return f"the engine {execution.engine} runs one at a time"
     if experiment.spec.kind != "regression" and execution.engine == "auto":
         return "convolutions gain nothing by it"
-    return unmappable(experiment, execution, name)
+    return unmappable(experiment, execution)
 
 
-def unmappable(experiment: Experiment, execution: Execution, name: str) -> str | None:
+def unmappable(experiment: Experiment, execution: Execution) -> str | None:
     """Return why a technique's meta-step is no pure function of tensors; ``None`` if it is."""
-    if (
-        not experiment.algorithm_class.stackable
-        or experiment.algorithm_class.training != "episodes"
-    ):
+    cls, name = experiment.algorithm_class, experiment.spec.algorithm
+    if not cls.stackable or cls.training != "episodes":
         return f"{name} is not stackable"
     algorithm = experiment.algorithm(execution)
-    generator = torch.Generator().manual_seed(0)
-    if Adam.like(algorithm.optimiser(list(algorithm.initialise(generator).values()))) is None:
+    if adam_of(algorithm, initial(experiment, algorithm, torch.device("cpu"))) is None:
         return f"the optimiser of {name} is no plain Adam"
     return None
 
@@ -71,13 +68,13 @@ def compilation(
     if execution.compile == "off":
         return False, None
     asked = execution.compile == "on"
-    reason = unmappable(experiment, execution, experiment.spec.algorithm)
+    reason = unmappable(experiment, execution)
     if reason is None and execution.engine not in {"auto", "stacked"}:
         reason = f"the engine {execution.engine} runs task by task in Python"
     if asked and reason is not None:
         raise MisuseError(f"--compile on: {reason}; leave --compile out")
     algorithm = experiment.algorithm(execution)
-    steps = experiment.train_tasks // algorithm.meta_batch
+    steps = experiment.train_tasks // max(1, algorithm.meta_batch)
     small = experiment.spec.kind == "regression" and not execution.on_gpu
     pays = small and steps >= COMPILING_PAYS["alone" if stacked == 1 else "stacked"]
     if reason is not None or not (asked or pays):

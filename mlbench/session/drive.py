@@ -200,26 +200,32 @@ class Attempts:
     ) -> list[Ended]:
         """Write down what happens; stop between two beats when asked to."""
         flushed = saved = monotonic()
+        shown = 0
         for beat in computation.beats():
             for run, event in beat:
                 keepers[run].take(event, progresses[run])
-            run, event = beat[0]
-            observer.see(event, progresses[run])
+            told = dict(reversed(beat))
+            if shown not in told:  # it diverged, and others go on
+                shown = min(told)
+                observer.end()
+                observer.begin(self.experiments[shown], self.run_ids[shown], progresses[shown])
+            observer.see(told[shown], progresses[shown])
             moment = monotonic()
             due = moment - saved >= self.checkpoint_seconds
             # in a stack, validations may come faster than checkpoints of all runs can be written
-            due = due or (self.stacked == 1 and not isinstance(event, Episodes))
-            whole = bool(stop.signal) or due or moment - flushed >= FLUSH_SECONDS
+            due = due or (self.stacked == 1 and not isinstance(told[0], Episodes))
+            stopped = bool(stop.signal)  # asked once: what is saved has to be what was flushed
+            whole = stopped or due or moment - flushed >= FLUSH_SECONDS
             for keeper in keepers:
                 if whole or keeper.pressing:
                     keeper.flush(whole=whole or keeper.full)
             if whole:
                 flushed = moment
-            if stop.signal or due:
+            if stopped or due:
                 for run, keeper in enumerate(keepers):
                     keeper.save(computation.state(run))
                 saved = monotonic()
-            if stop.signal:
+            if stopped:
                 for keeper, progress in zip(keepers, progresses, strict=True):
                     keeper.interrupted(progress)
                 return [Ended(one, finished=False, exit_code=stop.exit_code) for one in progresses]

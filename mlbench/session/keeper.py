@@ -38,6 +38,7 @@ class Keeper:
         self.attempt = attempts_of(paths, run_id) + 1
         self.buffer = EpisodeBuffer()
         self.complete: list[Record] = []
+        self.ended = False  # whether the last word on the run is written
 
     @property
     def checkpoint(self) -> Path:
@@ -113,10 +114,16 @@ class Keeper:
         end = status(final, progress.position, progress.tasks, progress.remark)
         self.flush(whole=True)
         self.journal.append([end])
+        self.ended = True
         self.journal.sync()
 
     def fail(self, progress: Progress, error: BaseException) -> None:
-        """Write down why the attempt failed, as far as the disk lets us."""
+        """Write down why the attempt failed, as far as the disk lets us, unless the run has ended.
+
+        Of several runs that fail together, the first to write it down tells where.
+        """
+        if self.ended:
+            return
         position = progress.position
         if isinstance(error, KeyboardInterrupt):
             record = status("interrupted", position, progress.tasks)
@@ -131,9 +138,15 @@ class Keeper:
                 log = self.paths.traceback(self.run_id, self.attempt)
                 log.parent.mkdir(parents=True, exist_ok=True)
                 log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
-                error.add_note(f"traceback in {log}")
+                note(error, f"traceback in {log}")
         except (StoreError, OSError) as trouble:
-            error.add_note(f"which could not be written down either: {trouble}")
+            note(error, f"which could not be written down either: {trouble}")
+
+
+def note(error: BaseException, text: str) -> None:
+    """Add to what is told of an error, unless something was added before."""
+    if not getattr(error, "__notes__", ()):
+        error.add_note(text)
 
 
 def refuse(paths: StorePaths, run_id: str, error: MlbenchError) -> None:

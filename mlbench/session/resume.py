@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import cast, get_args
+
 from mlbench.errors import MisuseError, MlbenchError, PluginError
-from mlbench.run.device import Compile, EngineName, choose_execution
+from mlbench.run.compiling import missing_compiler
+from mlbench.run.device import Compile, EngineName, Execution, choose_execution
 from mlbench.run.setup import restore
 from mlbench.run.spec import RunSpec
 from mlbench.run.together import compilation
@@ -14,7 +17,7 @@ from mlbench.store.ingest import refresh
 from mlbench.store.journal import journals_by_run, journals_of, last_status, state_of
 from mlbench.store.liveness import RunLock
 from mlbench.store.paths import StorePaths
-from mlbench.store.records import CONCLUSIVE, Started
+from mlbench.store.records import CONCLUSIVE, Kind, ProvenanceRecord, Started
 
 
 def resume(
@@ -49,24 +52,47 @@ def resume(
             f"{', '.join(changed)} changed since {run_id} began, and half a run of each is none;"
             f" bring the old file back, or begin again with mlbench run {spec.algorithm} ..."
         )
-    origin = first.provenance
-    stored: EngineName = origin["engine"] or "auto"  # type: ignore[assignment]
-    compiled = origin.get("compiled", False)
-    again: Compile = "on" if compiled else "off"
-    alone = device is None and origin.get("stacked", 1) == 1
-    execution = choose_execution(
-        spec.kind,
-        device or origin["device"],
-        threads or origin["threads"],
-        stored if alone else "auto",
-        again if device is None else "auto",
-    )
+    execution = execution_of(spec.kind, first.provenance, device, threads)
+    if execution.compile == "on" and (lack := missing_compiler(execution.torch_device)):
+        raise MisuseError(
+            f"{run_id} was compiled, and {lack}; install one, or say --device {execution.device},"
+            " which computes it as this machine can"
+        )
     compiled, remark = compilation(experiment, execution, 1)
     if remark:
         tell(remark)
+    if (stacked := first.provenance["stacked"]) > 1:
+        tell(
+            f"{run_id} was one of {stacked} runs of one program, and goes on alone: to the same"
+            " numbers up to rounding. The command that began them goes on with all."
+        )
     attempts = Attempts([experiment], execution, paths, [run_id], compiled=compiled)
     (launched,) = drive(attempts, observer, tell)
     return launched
+
+
+def execution_of(
+    kind: Kind, origin: ProvenanceRecord, device: str | None, threads: int | None
+) -> Execution:
+    """Return what a run goes on with: what its first attempt had, or what fits another device."""
+    threads = threads or origin["threads"]
+    if device is not None:
+        return choose_execution(kind, device, threads)
+    engine, _, captured = (origin["engine"] or "auto").partition(", ")
+    alone, on_gpu = origin["stacked"] == 1, origin["device"].startswith("cuda")
+    again: Compile = "auto" if captured or (on_gpu and not alone) else "off"
+    if origin["compiled"]:
+        again = "on" if alone else "auto"
+    known = alone and engine in get_args(EngineName)  # otherwise it was chosen by itself
+    return choose_execution(
+        kind,
+        origin["device"],
+        threads,
+        cast("EngineName", engine) if known else "auto",
+        again,
+        tf32=bool(origin["tf32"]),
+        deterministic=bool(origin["deterministic"]),
+    )
 
 
 def resumable(paths: StorePaths) -> list[str]:

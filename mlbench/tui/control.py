@@ -210,11 +210,15 @@ def companions(paths: StorePaths, row: RunRow) -> int:
     """
     pid = str(holder(paths, row))
     others = (lock for lock in paths.locks.glob("*.lock") if lock.stem != row.run_id)
-    return sum(
-        lock.read_text(encoding="ascii", errors="replace").strip() == pid
-        and is_alive(paths, lock.stem)
-        for lock in others
-    )
+    return sum(written_in(lock) == pid and is_alive(paths, lock.stem) for lock in others)
+
+
+def written_in(lock: Path) -> str:
+    """Return what a lock says of its process; nothing where it may not be read."""
+    try:
+        return lock.read_text(encoding="ascii", errors="replace").strip()
+    except OSError:
+        return ""
 
 
 def holder(paths: StorePaths, row: RunRow) -> int:
@@ -224,10 +228,7 @@ def holder(paths: StorePaths, row: RunRow) -> int:
         ControlError: There is none that could be signalled from here.
     """
     here = socket.gethostname()
-    try:
-        text = paths.run_lock(row.run_id).read_text(encoding="ascii", errors="replace").strip()
-    except OSError:
-        text = ""
+    text = written_in(paths.run_lock(row.run_id))
     if not is_alive(paths, row.run_id):
         where = "" if row.host == here else f" here; its last attempt was on {row.host}"
         raise ControlError(f"{row.run_id} is not running{where}; c goes on with it")

@@ -47,16 +47,18 @@ class StopConfirm(ModalScreen[bool]):
     def compose(self) -> ComposeResult:
         """Lay out the question and its two answers."""
         row = self.row
-        others = (
-            f"One program computes {self.companions + 1} runs, and all of them stop.\n\n"
-            if self.companions
-            else ""
-        )
+        goes_on = "c goes on with it later: on a CPU to the same numbers, bit for bit."
+        others = ""
+        if self.companions:
+            others = f"One program computes {self.companions + 1} runs, and all of them stop.\n\n"
+            goes_on = (
+                "the command that began them goes on with all: on a CPU to the same numbers, bit"
+                " for bit. c goes on with this one alone, to the same up to rounding."
+            )
         with Vertical():
             yield Static(
                 f"Stop {row.run_id}, which has done {amounts.percent(row.done)} of its work?\n\n"
-                f"{others}It saves its state first, and c goes on with it later: on a CPU to the"
-                " same numbers, bit for bit.",
+                f"{others}It saves its state first, and {goes_on}",
                 markup=False,
             )
             with Horizontal():

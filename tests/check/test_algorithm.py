@@ -140,6 +140,12 @@ LOOKS_AT_VALUES = """
         taught = super().meta_step(meta, tasks)
         return taught._replace(gradients={n: scale * g for n, g in taught.gradients.items()})
 """
+LOOKS_AT_LABELS = """
+    def meta_step(self, meta, tasks):
+        if int(tasks.query.y.max()) < 0:
+            raise ValueError("no such class")
+        return super().meta_step(meta, tasks)
+"""
 DIVIDES = """
     def predict(self, meta, support, query_x, randomness):
         return 1 / 0
@@ -184,6 +190,7 @@ BROKEN = {
     "unpicklable": (UNPICKLABLE, {"pickles": "its instance cannot be pickled"}),
     "branches": (BRANCHES, {"engines": "(mine.py:28)"}),
     "looks at values": (LOOKS_AT_VALUES, {"stackable": "(mine.py:27)"}),
+    "looks at labels": (LOOKS_AT_LABELS, {"stackable": "(mine.py:27)"}),
     "mixes tasks": (MIXES_TASKS, {"independent": "task 1 of three is predicted otherwise"}),
     "mixes queries": (MIXES_QUERIES, {"inductive": "when other queries are left out"}),
     "raises on NaN": (

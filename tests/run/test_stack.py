@@ -243,6 +243,10 @@ def test_what_cannot_be_stacked_says_why() -> None:
     assert unstackable(scratch, stacked) == "train_from_scratch is not stackable"
 
 
+def break_down(*_: object) -> None:
+    raise ZeroDivisionError("division")
+
+
 def test_compiling_is_chosen_where_the_budget_pays_and_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -262,6 +266,11 @@ def test_compiling_is_chosen_where_the_budget_pays_and_told(
         compilation(short, on, 1)
     with pytest.raises(MisuseError, match="the optimiser of reptile is no plain Adam"):
         compilation(prepare(replace(SINE, algorithm="reptile")), on, 1)
+    for name, value in (("initialise", break_down), ("optimiser", break_down)):
+        with monkeypatch.context() as patch:
+            patch.setattr(long.algorithm_class, name, value)
+            with pytest.raises(PluginError, match="ZeroDivisionError"):
+                compilation(long, on, 1)
     with pytest.raises(MisuseError, match="the engine loop"):
         compilation(short, replace(on, engine="loop"), 1)
 

@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from mlbench.errors import PluginError, StoreError
 from mlbench.run.device import Execution
-from mlbench.run.events import Event
+from mlbench.run.events import Event, Validated
+from mlbench.run.loop import Run
 from mlbench.run.progress import Progress
 from mlbench.run.setup import Experiment, Request, prepare
 from mlbench.run.together import one_program
 from mlbench.session.drive import Attempts
+from mlbench.session.keeper import Keeper
 from mlbench.session.launch import Launched, launch
 from mlbench.session.resume import resume
 from mlbench.store.journal import list_journals
@@ -36,10 +39,13 @@ SINE = Request(
     precision="float64",
     settings={"train_steps": "1", "test_steps": "1"},
 )
+BATCHES = replace(SINE, settings={**SINE.settings, "meta_batch": "4"})
 EPISODES = """
     SELECT runs.seed, phase, episode, step, episode_key, round(loss, 9) AS loss, position
     FROM episodes JOIN runs USING (run_id) ORDER BY seed, position
 """
+
+EXACTLY = EPISODES.replace("round(loss, 9)", "loss")  # to the last bit
 
 
 class Watcher:
@@ -104,16 +110,15 @@ def test_seeds_run_as_one_program_and_leave_what_runs_alone_do(tmp_path: Path) -
 def test_a_run_with_meta_batches_is_one_program_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    batches = replace(SINE, settings={**SINE.settings, "meta_batch": "4"})
     assert not is_program(SINE, CPU)
-    assert is_program(batches, CPU)
-    assert not is_program(batches, replace(CPU, engine="mixed"))
-    assert not is_program(batches, replace(CPU, device="cuda"))
-    assert not is_program(replace(batches, algorithm="reptile"), CPU)
+    assert is_program(BATCHES, CPU)
+    assert not is_program(BATCHES, replace(CPU, engine="mixed"))
+    assert not is_program(BATCHES, replace(CPU, device="cuda"))
+    assert not is_program(replace(BATCHES, algorithm="reptile"), CPU)
     monkeypatch.setattr("mlbench.run.programs.TRACED_AFTER", 2)
     program, plain = store(tmp_path / "program"), store(tmp_path / "plain")
-    launched(program, seeds(1, batches))
-    launched(plain, seeds(1, batches), replace(CPU, engine="mixed"))
+    launched(program, seeds(1, BATCHES))
+    launched(plain, seeds(1, BATCHES), replace(CPU, engine="mixed"))
     assert sql(program, EPISODES).equals(sql(plain, EPISODES))
     assert sql(program, "SELECT stacked FROM runs")["stacked"].to_list() == [1]
 
@@ -133,8 +138,79 @@ def test_a_signal_saves_all_of_them_and_the_same_command_goes_on(tmp_path: Path)
     finished = launched(paths, seeds(), watcher=again)
     assert again.seen > 0
     assert [one.exit_code for one in finished] == [0, 0, 0]
-    query = EPISODES.replace("round(loss, 9)", "loss")
-    assert sql(paths, query).equals(sql(whole, query))  # to the last bit
+    assert sql(paths, EXACTLY).equals(sql(whole, EXACTLY))
+
+
+def test_a_signal_while_lines_are_written_loses_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths, whole = store(tmp_path / "stopped"), store(tmp_path / "whole")
+    launched(whole, seeds())
+    asked = 0
+    pressing: Any = vars(Keeper)["pressing"]
+
+    def stop_at_the_seventh(self: Keeper) -> bool:
+        nonlocal asked
+        asked += 1
+        if asked == 7:
+            stop()
+        return bool(pressing.fget(self))
+
+    monkeypatch.setattr(Keeper, "pressing", property(stop_at_the_seventh))
+    assert {one.exit_code for one in launched(paths, seeds())} == {143}
+    launched(paths, seeds())
+    assert sql(paths, EXACTLY).equals(sql(whole, EXACTLY))
+
+
+def test_a_run_with_meta_batches_goes_on_to_the_last_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlbench.run.programs.TRACED_AFTER", 2)
+    paths, whole = store(tmp_path / "stopped"), store(tmp_path / "whole")
+    launched(whole, seeds(1, BATCHES))
+    (stopped,) = launched(paths, seeds(1, BATCHES), watcher=Watcher(3, stop))
+    assert stopped.exit_code == 143
+    monkeypatch.delattr("mlbench.session.drive.Run")  # not to be called
+    resume(paths, stopped.run_id, Watcher(), print)
+    assert sql(paths, EXACTLY).equals(sql(whole, EXACTLY))
+
+
+def test_the_next_run_is_shown_when_the_first_has_diverged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlbench.run.course.PATIENCE", 3)
+    experiments = seeds()
+    first = Run(experiments[0], CPU).meta["theta"][0].item()
+    cls = experiments[0].algorithm_class
+    plain = cls.meta_step
+
+    def fails_from_there(self: Any, meta: Any, tasks: Any) -> Any:
+        taught = plain(self, meta, tasks)
+        spoilt = torch.where(meta["theta"][0] == first, torch.nan, taught.gradients["theta"])
+        return taught._replace(gradients={"theta": spoilt})
+
+    monkeypatch.setattr(cls, "meta_step", fails_from_there)
+    watcher = Shown()
+    launched(store(tmp_path), experiments, watcher=watcher)
+    assert watcher.seeds == [0, 1]
+    assert watcher.validations == [1, 3]
+
+
+class Shown(Watcher):
+    """Remembers which seeds it was shown, and how many validations of each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seeds: list[int] = []
+        self.validations: list[int] = []
+
+    def begin(self, *told: object) -> None:
+        assert isinstance(told[0], Experiment)
+        self.seeds.append(told[0].spec.seed)
+        self.validations.append(0)
+
+    def see(self, event: Event, progress: Progress) -> None:
+        self.validations[-1] += isinstance(event, Validated)
 
 
 def test_one_of_them_can_go_on_alone(tmp_path: Path) -> None:
@@ -143,14 +219,14 @@ def test_one_of_them_can_go_on_alone(tmp_path: Path) -> None:
     told: list[str] = []
     one = resume(paths, stopped[1].run_id, Watcher(), told.append)
     assert one.outcome is not None
-    assert told == []
+    (line,) = told
+    assert "was one of 3 runs of one program, and goes on alone" in line
     told.clear()
     found = launched(paths, seeds(), told=told)
     assert sorted(each.run_id for each in found) == sorted(each.run_id for each in stopped)
     assert "2 runs as one program (seeds 0, 2); the first one is shown." in told
     widths = "SELECT seed, stacked FROM runs ORDER BY seed"
-    rows = sql(paths, widths).rows()
-    assert rows[0] == (0, 3) or rows[0][1] is None  # its attempts were of 3 runs and of 2
+    assert sql(paths, widths).rows() == [(0, None), (1, None), (2, None)]  # of attempts that differ
 
 
 def test_a_failure_is_written_down_for_all_of_them(
@@ -164,8 +240,10 @@ def test_a_failure_is_written_down_for_all_of_them(
 
     with monkeypatch.context() as patch:
         patch.setattr(experiments[0].algorithm_class, "meta_step", break_down)
-        with pytest.raises(PluginError, match="cannot take a meta-step: KeyError"):
+        with pytest.raises(PluginError, match=r"cannot take a meta-step .*: KeyError") as failure:
             launched(paths, experiments)
+    (note,) = failure.value.__notes__
+    assert note.startswith("traceback in ")
     rows = list_runs(paths)
     assert rows["status"].to_list() == ["failed"] * 3
     assert all("KeyError" in error for error in rows["error"])

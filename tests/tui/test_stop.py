@@ -85,6 +85,7 @@ async def test_that_others_stop_with_it_is_told_first(paths: StorePaths) -> None
             await wait(pilot, lambda: isinstance(app.screen, StopConfirm), "it asks")
             words = str(app.screen.query_one(Static).content)
             assert "One program computes 2 runs, and all of them stop." in words
+            assert "the command that began them goes on with all" in words
 
 
 async def test_the_mouse_stops_a_run_too(paths: StorePaths, holder: subprocess.Popen[str]) -> None:
