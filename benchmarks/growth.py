@@ -181,7 +181,8 @@ def draw(name: str, points: Sequence[Mapping[str, Any]], target: Path) -> None:
     else:
         axis = AXES[name]
         title = f"A second-order meta-step, by {axis.title}"
-        chart = picture(title, f"from {axis.base.label}, T = 5, MAML", axis.title, points)
+        steps = "" if axis.field == "steps" else f", T = {axis.base.steps}"
+        chart = picture(title, f"from {axis.base.label}{steps}, MAML", axis.title, points)
     save(chart, target)
     tell(f"wrote {target} and its table")
 

@@ -71,8 +71,10 @@ def measured(
 ) -> dict[str, list[Taken]]:
     """Return what each technique takes in every round; one that cannot is left out."""
     found: dict[str, list[Taken]] = {technique: [] for technique in techniques}
-    for _ in range(rounds):
-        for technique in list(found):
+    for number in range(rounds):
+        first = number % max(1, len(found))
+        names = list(found)
+        for technique in names[first:] + names[:first]:
             try:
                 found[technique].append(take(replace(case, algorithm=technique), engine))
             except MlbenchError as error:

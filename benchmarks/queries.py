@@ -34,7 +34,7 @@ from tests.gallery import Made, images
 
 EPISODES = (100_000, 1_000_000, 10_000_000)
 RUNS = 1_000
-VALIDATIONS = 26
+VALIDATIONS = 25
 """Of each run, with the one before training."""
 INGESTED = "ingested"
 COMMANDS = (("table",), ("table", "--statistic", "two-level"), ("list", "runs"))

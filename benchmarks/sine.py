@@ -52,7 +52,7 @@ def measure(rounds: int) -> list[dict[str, Any]]:
     peers: dict[str, Peer] = {}
     for name in CONTESTANTS:
         first = timed(partial(enter_into, peers, name))
-        if name in PREPARED:
+        if name in PREPARED and name in peers:
             tell(f"{name}: the first step is over after {first.wall:.1f} s")
     turns = {name: turn(peer.step) for name, peer in peers.items()}
     reference = next(name for name in REFERENCES if name in turns)

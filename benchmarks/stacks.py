@@ -30,7 +30,7 @@ from mlbench.cli.progress import tell
 from mlbench.contract import Randomness
 from mlbench.run import programs
 from mlbench.run.device import Execution, choose_execution
-from mlbench.run.loop import Run
+from mlbench.run.loop import EVALUATION_BATCH, Run
 from mlbench.run.setup import Experiment, Request, prepare
 from mlbench.run.stack import EVALUATED_AT_ONCE, Stack
 from mlbench.run.together import unstackable
@@ -110,8 +110,10 @@ class Contestant:
         began = self.clock()
         self.step(start, count)
         self.cost.tasks.append((self.clock() - began) / count / self.runs)
-        at_once = EVALUATED_AT_ONCE.get(self.computation.device.type, 250)
-        batch = max(1, at_once // self.runs)
+        batch = EVALUATION_BATCH["regression"]
+        if isinstance(self.computation, Stack):
+            batch = EVALUATED_AT_ONCE.get(self.computation.device.type, batch)
+        batch = max(1, batch // self.runs)
         began = self.clock()
         self.evaluate(batch)
         self.cost.evaluated.append((self.clock() - began) / batch / self.runs)
@@ -147,8 +149,10 @@ def measure(
     clock = process_time if execution.device == "cpu" else perf_counter
     experiment = prepare(Request(algorithm=name, train="sine"))
     found = dict(contestants(experiment, execution, clock))
+    ways = list(found.values())
     for number in range(rounds):
-        for one in found.values():
+        first = number % len(ways)
+        for one in ways[first:] + ways[:first]:
             one.turn(1 + number * steps, steps)
     alone, at_best = found["alone"].cost, RUNS * PAPER.train_tasks * products(experiment, execution)
     for way, one in found.items():

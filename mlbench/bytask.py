@@ -12,6 +12,8 @@ from torch.autograd import Function
 
 from mlbench.errors import MisuseError
 
+WITHOUT = "--engine mixed computes Conv4 without fused blocks"
+
 
 class ByTask(Function):
     """A function of tensors that ``vmap`` takes task by task."""
@@ -25,8 +27,8 @@ class ByTask(Function):
     def backwards(cls, *inputs: Any) -> Any:
         """Return the value inside a backward pass.
 
-        Where nobody differentiates that pass, nothing of it is recorded: neither here nor under
-        ``torch.func``, whose passes are always differentiable.
+        Where nobody differentiates that pass, nothing of it is recorded. ``torch.func.grad`` leaves
+        that to the passes around it, which are then differentiable.
         """
         return cls.apply(*inputs) if torch.is_grad_enabled() else cls.forward(*inputs)
 
@@ -61,7 +63,7 @@ class Formula(ByTask):
     @staticmethod
     def backward(_ctx: Any, *_: Any) -> Any:
         """Refuse."""
-        raise MisuseError("a fused block has no third derivative; use Conv4 without fused blocks")
+        raise MisuseError(f"a fused block has no third derivative; {WITHOUT}")
 
 
 def stacked(tensors: Sequence[Tensor]) -> Tensor:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mlbench.bytask import ByTask, Formula
+from mlbench.bytask import WITHOUT, ByTask, Formula
 from mlbench.channels_last import convolve, entries, last, patch_moments, pick, summarise
 from mlbench.errors import MisuseError
 
@@ -43,8 +43,7 @@ class ImageSummary(ByTask):
         """Return (4); in second order it is asked for twice."""
         if ctx.needs_input_grad[0]:
             raise MisuseError(
-                "a fused block takes images as constants; to differentiate with respect to them,"
-                " use Conv4 without fused blocks"
+                f"a fused block takes images as constants, with no derivative by them; {WITHOUT}"
             )
         x, weight, places = ctx.saved_tensors
         moments = ctx.moments or Formula.backwards(patch_moments, x, ctx.padding)

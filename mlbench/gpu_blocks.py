@@ -48,6 +48,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
+from mlbench.bytask import WITHOUT
 from mlbench.errors import MisuseError
 from mlbench.normalise import EPSILON
 
@@ -212,9 +213,7 @@ class Last(Function):
     @staticmethod
     def backward(*_: Any) -> Any:
         """Refuse."""
-        raise MisuseError(
-            "a fused block has no third derivative; use the learner without fused blocks"
-        )
+        raise MisuseError(f"a fused block has no third derivative; {WITHOUT}")
 
 
 def entries(a: Tensor) -> int:

@@ -21,13 +21,17 @@ from mlbench.channels_last import (
 )
 from mlbench.contract import Batch, Problem, Randomness, TaskBatch
 from mlbench.engines import Loop, Stacked
+from mlbench.engines.adjoint import Adjoint
 from mlbench.errors import MisuseError
 from mlbench.learners import Conv4, Conv4Options
 from mlbench.normalise import by_batch, by_first, recording
 from mlbench.registry import load_algorithm
 
 SIDES = (6, 7)  # even and odd: of an odd one, a row and a column are in no window
-TECHNIQUES = ("anil", "fo_maml", "lstm", "lstm_enhanced", "maml", "turtle", "protonet")
+TECHNIQUES = (
+    *("anil", "fo_maml", "imaml", "lstm", "lstm_enhanced", "maml", "meta_sgd", "proto_maml"),
+    *("protonet", "turtle"),
+)
 
 
 def plain(
@@ -145,7 +149,9 @@ def test_a_third_derivative_is_refused() -> None:
     value = block(x, weight, gamma, beta, padding=1, images=True).square().sum()
     (first,) = torch.autograd.grad(value, weight, create_graph=True)
     (second,) = torch.autograd.grad(first.square().sum(), weight, create_graph=True)
-    with pytest.raises(MisuseError, match="no third derivative"):
+    with pytest.raises(
+        MisuseError, match="no third derivative; --engine mixed computes Conv4 without"
+    ):
         torch.autograd.grad(second.square().sum(), weight)
 
 
@@ -174,7 +180,11 @@ def short(cls: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("name", "engine"),
-    [*((name, Loop()) for name in TECHNIQUES), ("maml", Stacked()), ("turtle", Stacked())],
+    [
+        *((name, Loop()) for name in TECHNIQUES),
+        *((name, Stacked()) for name in ("maml", "turtle")),
+        *((name, Adjoint(rows=50)) for name in ("anil", "lstm_enhanced", "maml", "turtle")),
+    ],
 )
 @pytest.mark.parametrize("padding", [0, 1])
 def test_meta_gradients_and_predictions_are_those_of_plain_blocks(

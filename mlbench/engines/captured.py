@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from mlbench.engines.base import Clip, Engine, Lesson, Objective, Predict
-from mlbench.engines.graphs import Function, Graph
+from mlbench.engines.graphs import Function, Graph, first_line
 
 if TYPE_CHECKING:
     from mlbench.contract import Batch, Parameters, TaskBatch
@@ -24,8 +24,8 @@ class Captured(Engine):
     """Another engine's work as CUDA graphs: no kernel waits for Python.
 
     A function that is met again, on tensors of the shapes that it was met on, is recorded and from
-    then on replayed; the first time it simply runs, so that the last batch of an evaluation costs
-    no recording. Functions are told apart as ``==`` does. So only those are recorded that are equal
+    then on replayed; the first time it simply runs, so that what is met once costs no recording.
+    Functions are told apart as ``==`` does. So only those are recorded that are equal
     call after call: methods, which depend on nothing that changes but their arguments, and
     functions and classes of a module. Others run as they are, and so does what cannot be recorded
     since it waits for the device.
@@ -37,7 +37,7 @@ class Captured(Engine):
         record: From a function and its arguments to what is called in its place.
 
     Attributes:
-        refused: Why what could not be recorded was not.
+        refused: Why what could not be recorded was not; whoever tells of it empties the list.
     """
 
     def __init__(self, base: Engine, record: Callable[..., Function] = Graph) -> None:
@@ -116,7 +116,7 @@ class Captured(Engine):
             return self.record(work, *pytree.tree_map(torch.clone, arguments))
         except RuntimeError as error:
             # it ran before: it waits for the device, or there is no memory to keep it in
-            self.refused.append(str(error).splitlines()[0])
+            self.refused.append(first_line(error))
             return work
 
     def remember(self, key: Any, found: Function | None) -> None:

@@ -48,8 +48,13 @@ class Graph:
             self.rehearse(function, example)
             self.graph = torch.cuda.CUDAGraph()
             gc.collect()  # a graph or a tensor that dies while this one is recorded may spoil it
-            with torch.cuda.graph(self.graph, stream=self.stream):
-                self.outputs = function(*example)
+            current = torch.cuda.current_stream()
+            try:
+                with torch.cuda.graph(self.graph, stream=self.stream):
+                    self.outputs = function(*example)
+            except BaseException:
+                torch.cuda.set_stream(current)  # torch forgets it where the recording cannot end
+                raise
 
     def rehearse(self, function: Function, example: tuple[Any, ...]) -> None:
         """Run the function once, where it is to be recorded, and set its arguments back."""
@@ -67,6 +72,11 @@ class Graph:
         self.inputs.fill(arguments)
         self.graph.replay()
         return self.outputs
+
+
+def first_line(error: RuntimeError) -> str:
+    """Return the gist of what torch says; it goes on about debugging."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 class Inputs:

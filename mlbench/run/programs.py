@@ -9,7 +9,7 @@ import torch
 from torch.utils._pytree import tree_leaves
 
 from mlbench.contract import TaskBatch
-from mlbench.engines.graphs import Graph
+from mlbench.engines.graphs import Graph, first_line
 from mlbench.run.compiling import machine_code
 from mlbench.run.metastep import Condition, Met
 from mlbench.run.tracing import traced
@@ -25,8 +25,9 @@ class Programs:
     """A meta-step of all runs; the first on tasks of some shape makes the program for that shape.
 
     On a CPU, what is not compiled is traced when it has been taken often enough, with the same
-    results to the last bit. On a GPU the condition that goes in is changed in place and comes out
-    again.
+    results to the last bit. On a GPU it is recorded, and the condition that goes in is changed in
+    place and comes out again; what cannot be recorded, since it waits for the device or there is
+    no memory for it, is launched operation by operation.
 
     Args:
         function: The meta-step.
@@ -38,6 +39,7 @@ class Programs:
         self.function = function
         self.device = device
         self.compiled = compiled
+        self.refused: list[str] = []  # why what could not be recorded was not
         self.made: dict[torch.Size, MetaStepOfRuns] = {}
         self.taken: Counter[torch.Size] = Counter()
 
@@ -58,7 +60,13 @@ class Programs:
         function = self.function
         if self.compiled:
             function = machine_code(function, condition, tasks)
-        return recorded(function, condition, tasks) if self.device.type == "cuda" else function
+        if self.device.type != "cuda":
+            return function
+        try:
+            return recorded(function, condition, tasks)
+        except RuntimeError as error:  # what is wrong with the function itself, it says again
+            self.refused.append(first_line(error))
+            return function
 
 
 def recorded(function: MetaStepOfRuns, condition: Condition, tasks: TaskBatch) -> MetaStepOfRuns:

@@ -102,6 +102,11 @@ class Stack:
         )
         return alone(self.courses[run], self.algorithm, self.meta_of(run), first, second)
 
+    @property
+    def refused(self) -> list[str]:
+        """Return why what could not be recorded on a GPU was not."""
+        return self.programs.refused
+
     def beats(self) -> Iterator[Beat]:
         """Yield what happens, until the last test of every run has ended."""
         for beat in filter(None, self.phases()):

@@ -13,7 +13,7 @@ from mlbench.run.start import initial
 
 COMPILING_PAYS = {"alone": 20_000, "stacked": 4_000}
 """From how many meta-steps on, of a run or of a stack of runs, ``auto`` compiles on a CPU. On a
-GPU, where a meta-step is launched whole, compiling takes as long as it saves in 70 000 meta-steps
+GPU, where a meta-step is launched whole, compiling takes as long as it saves in 50 000 meta-steps
 (``python -m benchmarks.stacks maml --device cuda``)."""
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Protocol
 
+from mlbench.engines.captured import Captured
 from mlbench.errors import MlbenchError, StoreError
 from mlbench.run.device import Execution
 from mlbench.run.events import Episodes, Event
@@ -24,6 +25,10 @@ from mlbench.store.paths import StorePaths
 
 CHECKPOINT_SECONDS = 20.0  # between two checkpoints, besides those at validations of a run alone
 FLUSH_SECONDS = 0.5  # an episode waits no longer than this, or one event, for the journal
+
+
+Tell = Callable[[str], None]
+"""Takes a line of narration."""
 
 
 class Observer(Protocol):
@@ -90,6 +95,10 @@ class Computation(Protocol):
     def state(self, run: int) -> dict[str, Any]:
         """Return everything that going on with one of them needs."""
 
+    @property
+    def refused(self) -> list[str]:
+        """Return why what could not be recorded on a GPU was not; to be told, and emptied."""
+
 
 class Alone:
     """A run by itself, as a computation."""
@@ -104,6 +113,12 @@ class Alone:
     def state(self, run: int) -> dict[str, Any]:
         """Return the state of the run."""
         return self.run.state()
+
+    @property
+    def refused(self) -> list[str]:
+        """Return what its engine could not record."""
+        engine = self.run.algorithm.engine
+        return engine.refused if isinstance(engine, Captured) else []
 
 
 class Attempts:
@@ -140,11 +155,12 @@ class Attempts:
         """Return how many runs are one program."""
         return len(self.run_ids)
 
-    def drive(self, observer: Observer, *, afresh: bool = False) -> list[Ended]:
+    def drive(self, observer: Observer, tell: Tell, *, afresh: bool = False) -> list[Ended]:
         """Run until the end, or until a signal.
 
         Args:
             observer: Told of every beat by one of its events.
+            tell: Takes narration.
             afresh: Begin again, even where checkpoints lie.
 
         Raises:
@@ -171,7 +187,7 @@ class Attempts:
             try:
                 computation, progresses = self.computation(states)
                 observer.begin(self.experiments[0], self.run_ids[0], progresses[0])
-                return self.follow(computation, keepers, progresses, observer, stop)
+                return self.follow(computation, keepers, progresses, observer, tell, stop)
             except BaseException as error:
                 for keeper, progress in zip(keepers, progresses, strict=True):
                     keeper.fail(progress, error)
@@ -196,6 +212,7 @@ class Attempts:
         keepers: list[Keeper],
         progresses: list[Progress],
         observer: Observer,
+        tell: Tell,
         stop: StopRequest,
     ) -> list[Ended]:
         """Write down what happens; stop between two beats when asked to."""
@@ -210,6 +227,9 @@ class Attempts:
                 observer.end()
                 observer.begin(self.experiments[shown], self.run_ids[shown], progresses[shown])
             observer.see(told[shown], progresses[shown])
+            while computation.refused:
+                reason = computation.refused.pop()
+                tell(f"Launched operation by operation, and so slower: {reason}.")
             moment = monotonic()
             due = moment - saved >= self.checkpoint_seconds
             # in a stack, validations may come faster than checkpoints of all runs can be written
@@ -254,7 +274,7 @@ class Attempt:
 
     def drive(self, observer: Observer, *, afresh: bool = False) -> Ended:
         """Run until the end, or until a signal, as :meth:`Attempts.drive` does."""
-        (ended,) = self.attempts.drive(observer, afresh=afresh)
+        (ended,) = self.attempts.drive(observer, print, afresh=afresh)
         return ended
 
 

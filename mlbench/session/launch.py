@@ -12,7 +12,7 @@ from mlbench.run.machine import plugin_files
 from mlbench.run.setup import Experiment
 from mlbench.run.spec import RunSpec
 from mlbench.run.together import compilation, unstackable
-from mlbench.session.drive import Attempts, Observer
+from mlbench.session.drive import Attempts, Observer, Tell
 from mlbench.session.keeper import saved_place
 from mlbench.session.outcome import Outcome, outcome_of_progress, outcome_of_store
 from mlbench.store.ingest import refresh
@@ -22,9 +22,6 @@ from mlbench.store.queries import find_run
 from mlbench.store.records import CONCLUSIVE
 
 INGEST_PATIENCE = 2.0  # seconds that a run waits for the database when it ends
-
-Tell = Callable[[str], None]
-"""Takes a line of narration."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +148,7 @@ def drive(
     if attempts.stacked > 1:
         go_on = "The same command goes on with them."
     try:
-        found = attempts.drive(observer, afresh=afresh)
+        found = attempts.drive(observer, tell, afresh=afresh)
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             tell(f"Stopped at once; what came after the last checkpoint is lost. {go_on}")

@@ -10,9 +10,9 @@ from mlbench.run.device import Compile, EngineName, Execution, choose_execution
 from mlbench.run.setup import restore
 from mlbench.run.spec import RunSpec
 from mlbench.run.together import compilation
-from mlbench.session.drive import Attempts, Observer
+from mlbench.session.drive import Attempts, Observer, Tell
 from mlbench.session.keeper import refuse
-from mlbench.session.launch import Launched, Tell, changed_files, drive, ended, stored_outcome
+from mlbench.session.launch import Launched, changed_files, drive, ended, stored_outcome
 from mlbench.store.ingest import refresh
 from mlbench.store.journal import journals_by_run, journals_of, last_status, state_of
 from mlbench.store.liveness import RunLock

@@ -18,7 +18,7 @@ from mlbench.errors import MisuseError
 pytestmark = pytest.mark.filterwarnings("default")  # old libraries use what torch deprecates
 WAVES = Case(tasks=3, shots=4, queries=6, steps=3, precision="float64")
 IMAGES = Case(
-    side=16, ways=3, shots=2, queries=2, steps=2, tasks=2, channels=6, precision="float64"
+    side=28, ways=3, shots=2, queries=2, steps=2, tasks=2, channels=6, precision="float64"
 )
 REFERENCE = "plain loop"
 WITHOUT_GRADIENT = {"mlbench, runs", "mlbench, runs, compiled"}

@@ -267,8 +267,8 @@ def test_inputs_of_another_form_are_refused(other: tuple[Any, ...]) -> None:
 def test_off_a_gpu_tasks_side_by_side_are_the_loop() -> None:
     line, calls = Line(), draw(0, count=6)
     for engine in (Branched(), Branched(width=1)):
-        for call in ((line.objective, theta(2), calls, line.clip),):
-            assert equal(engine.meta_gradients(*call), Loop().meta_gradients(*call))
+        call = line.objective, theta(2), calls, line.clip
+        assert equal(engine.meta_gradients(*call), Loop().meta_gradients(*call))
         found = engine.predictions(line.predict, theta(2), calls.support, calls.query.x)
         expected = Loop().predictions(line.predict, theta(2), calls.support, calls.query.x)
         assert torch.equal(found, expected)

@@ -255,16 +255,16 @@ def test_none_of_them_begins_while_another_process_has_one(tmp_path: Path) -> No
     paths = store(tmp_path)
     attempts = Attempts(seeds(), CPU, paths, ["a", "b", "c"])
     with RunLock(paths, "b"), pytest.raises(StoreError, match="run b is already running"):
-        attempts.drive(Watcher())
+        attempts.drive(Watcher(), print)
     assert list_journals(paths) == []
 
 
 def test_checkpoints_come_with_time(tmp_path: Path) -> None:
     paths = store(tmp_path)
     names = ["a", "b", "c"]
-    Attempts(seeds(), CPU, paths, names).drive(Watcher())
+    Attempts(seeds(), CPU, paths, names).drive(Watcher(), print)
     assert not any(paths.checkpoint(name).exists() for name in names)
-    Attempts(seeds(), CPU, paths, ["d", "e", "f"], checkpoint_seconds=0.0).drive(Watcher())
+    Attempts(seeds(), CPU, paths, ["d", "e", "f"], checkpoint_seconds=0.0).drive(Watcher(), print)
     assert all(paths.checkpoint(name).exists() for name in ("d", "e", "f"))
 
 
