@@ -289,6 +289,21 @@ def test_traced_runs_are_the_same_to_the_last_bit(
     assert list(map(columns, found)) == list(map(columns, plain))
 
 
+def test_what_cannot_be_recorded_is_launched_operation_by_operation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    runs = experiments(replace(SINE, train_tasks=6))
+    stack = stack_of(runs)
+
+    def refuse(*_: object) -> None:
+        raise RuntimeError("it waits for the device\nand more")
+
+    monkeypatch.setattr("mlbench.run.programs.recorded", refuse)
+    stack.programs.device = torch.device("cuda")
+    assert list(map(columns, told(stack))) == list(map(columns, told(stack_of(runs))))
+    assert stack.refused == ["it waits for the device"]
+
+
 def test_a_trace_leaves_out_what_does_nothing_and_computes_nothing_twice() -> None:
     def function(x: torch.Tensor) -> torch.Tensor:
         same = x.view(2, 3).expand(2, 3).view(6).view(2, 3)

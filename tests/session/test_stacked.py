@@ -17,6 +17,7 @@ from mlbench.run.events import Event, Validated
 from mlbench.run.loop import Run
 from mlbench.run.progress import Progress
 from mlbench.run.setup import Experiment, Request, prepare
+from mlbench.run.stack import Stack
 from mlbench.run.together import one_program
 from mlbench.session.drive import Attempts
 from mlbench.session.keeper import Keeper
@@ -249,6 +250,15 @@ def test_a_failure_is_written_down_for_all_of_them(
     assert all("KeyError" in error for error in rows["error"])
     assert sql(paths, "SELECT count(*) AS n FROM episodes")["n"][0] == 3 * 20
     assert all(one.outcome is not None for one in launched(paths, experiments))
+
+
+def test_what_is_launched_operation_by_operation_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Stack, "refused", ["it waits for the device"])
+    told: list[str] = []
+    launched(store(tmp_path), seeds(2), told=told)
+    assert told[1:] == ["Launched operation by operation, and so slower: it waits for the device."]
 
 
 def test_none_of_them_begins_while_another_process_has_one(tmp_path: Path) -> None:
