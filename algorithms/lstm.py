@@ -135,10 +135,11 @@ class GatedDescent(UpdateRule[Memory]):
 
     def watch(self, meta: Parameters, state: Memory, seen: Tensor) -> tuple[Tensor, Tensor]:
         """Return the LSTM's next hidden and cell state, ``(n, hidden)`` each."""
-        mixed = F.linear(seen, meta["lstm.input.weight"], meta["lstm.input.bias"]) + F.linear(
-            state.hidden, meta["lstm.hidden.weight"], meta["lstm.hidden.bias"]
-        )
-        into, keep, candidate, out = mixed.chunk(4, dim=-1)
+        inputs = torch.cat((seen, state.hidden), dim=-1)
+        weights = torch.cat((meta["lstm.input.weight"], meta["lstm.hidden.weight"]), dim=-1)
+        biases = meta["lstm.input.bias"] + meta["lstm.hidden.bias"]
+        gates = zip(weights.chunk(4), biases.chunk(4), strict=True)  # each in memory of its own
+        into, keep, candidate, out = (F.linear(inputs, weight, bias) for weight, bias in gates)
         cell = keep.sigmoid() * state.cell + into.sigmoid() * candidate.tanh()
         return out.sigmoid() * cell.tanh(), cell
 
