@@ -5,9 +5,9 @@
     python -m benchmarks.recording --pace 300  # beside an episode that takes 300 µs
 
 Events of one run are joined in a buffer, and its lines appended to a journal as JSON, as in a run;
-then the journals of some runs are ingested. Shares are of an episode at full speed, by
-default one of 30 stacked and compiled runs of MAML on sine (benchmarks.stacks). One process, CPU time of all its threads; medians
-over rounds.
+then the journals of some runs are ingested. Shares are of an episode at full speed, by default one
+of 30 stacked and compiled runs of MAML on sine (benchmarks.stacks). One process, CPU time of all
+its threads; medians over rounds.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--episodes", type=int, help="of each measurement  [default: 30 000]")
     parser.add_argument("--runs", type=int, help="to ingest  [default: 20]")
-    parser.add_argument("--pace", type=float, default=190.0, help="µs of an episode  [default: 190]")
+    parser.add_argument(
+        "--pace", type=float, default=190.0, help="µs of an episode  [default: 190]"
+    )
     asked = parser.parse_args()
     episodes = asked.episodes or (3_000 if asked.quick else 30_000)
     runs = asked.runs or (2 if asked.quick else 20)
