@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from mlbench.contract import MetaStep, Parameters, Randomness, Split, Stream, TaskBatch
+from mlbench.engines.captured import Captured
 from mlbench.episodes import seed_for
 from mlbench.run.blame import blaming
 from mlbench.run.course import Course
@@ -88,6 +89,12 @@ class Run:
     def progress(self) -> Progress:
         """Return where the run is."""
         return self.course.progress
+
+    @property
+    def refused(self) -> list[str]:
+        """Return why what could not be recorded on a GPU was not."""
+        engine = self.algorithm.engine
+        return engine.refused if isinstance(engine, Captured) else []
 
     def events(self) -> Iterator[Event]:
         """Yield what happens, until the last test has ended."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Protocol
 
-from mlbench.engines.captured import Captured
 from mlbench.errors import MlbenchError, StoreError
 from mlbench.run.device import Execution
 from mlbench.run.events import Episodes, Event
@@ -117,8 +116,7 @@ class Alone:
     @property
     def refused(self) -> list[str]:
         """Return what its engine could not record."""
-        engine = self.run.algorithm.engine
-        return engine.refused if isinstance(engine, Captured) else []
+        return self.run.refused
 
 
 class Attempts:

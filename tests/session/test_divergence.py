@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ class DivergingRun:
     """Stands in for a run: trains on three tasks, diverges, and tests what it is told to."""
 
     tested: tuple[str, ...] = ("sine",)
+    refused: Sequence[str] = ()
     begun = 0
 
     def __init__(
