@@ -275,7 +275,13 @@ def test_compiling_is_chosen_where_the_budget_pays_and_told(
         compilation(short, replace(on, engine="loop"), 1)
 
 
-@pytest.mark.parametrize("algorithm", ["imaml", "lstm_enhanced", "maml", "turtle"])
+@pytest.mark.parametrize(
+    "algorithm",
+    [
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("imaml", "lstm_enhanced")),
+        *("maml", "turtle"),
+    ],
+)
 def test_traced_runs_are_the_same_to_the_last_bit(
     algorithm: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
