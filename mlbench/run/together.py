@@ -49,9 +49,8 @@ def one_program(
         return True
     if execution.on_gpu or experiment.spec.kind != "regression":
         return False
-    if unstackable(experiment, execution) is not None:
-        return False
-    return experiment.algorithm(execution).meta_batch > 1
+    several = experiment.algorithm(execution).meta_batch > 1
+    return several and unstackable(experiment, execution) is None
 
 
 def compilation(
