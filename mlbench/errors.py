@@ -61,3 +61,8 @@ class StoreReadOnlyError(StoreError):
 
 class NothingToDrawError(MlbenchError):
     """The chosen runs do not hold what a figure or a page shows."""
+
+
+def first_line(error: BaseException) -> str:
+    """Return the gist of what others say, who may go on for lines; its type if they say nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from mlbench.engines.base import Clip, Engine, Lesson, Objective, Predict
-from mlbench.engines.graphs import Function, Graph, first_line
+from mlbench.engines.graphs import Function, Graph
+from mlbench.errors import first_line
 
 if TYPE_CHECKING:
     from mlbench.contract import Batch, Parameters, TaskBatch
@@ -25,10 +26,10 @@ class Captured(Engine):
 
     A function that is met again, on tensors of the shapes that it was met on, is recorded and from
     then on replayed; the first time it simply runs, so that what is met once costs no recording.
-    Functions are told apart as ``==`` does. So only those are recorded that are equal
-    call after call: methods, which depend on nothing that changes but their arguments, and
-    functions and classes of a module. Others run as they are, and so does what cannot be recorded
-    since it waits for the device.
+    Functions are told apart as ``==`` does. So only those are recorded that are equal call after
+    call: methods, which depend on nothing that changes but their arguments, and functions and
+    classes of a module. Others run as they are, and so does what cannot be recorded since it waits
+    for the device.
 
     It is not for function transforms: a stack of runs is recorded whole, around a plain engine.
 

@@ -74,11 +74,6 @@ class Graph:
         return self.outputs
 
 
-def first_line(error: RuntimeError) -> str:
-    """Return the gist of what torch says; it goes on about debugging."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
 class Inputs:
     """The tensors that a graph reads, in the order of its arguments.
 

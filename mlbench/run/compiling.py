@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from mlbench.errors import CompilationError
+from mlbench.errors import CompilationError, first_line
 from mlbench.run.compiler import compiler
 from mlbench.run.tracing import traced
 
@@ -33,10 +33,9 @@ def machine_code(function: Callable[..., Any], *example: Any) -> Callable[..., A
         try:
             fast(*example)  # compiles it: a program that is to be recorded must not do so then
         except Exception as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise CompilationError(
-                f"the meta-step could not be compiled: {reason}; mend the compiler, or leave that"
-                " out with mlbench run ... --compile off"
+                f"the meta-step could not be compiled: {first_line(error)}; mend the compiler, or"
+                " leave that out with mlbench run ... --compile off"
             ) from error
     return fast
 

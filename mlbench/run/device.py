@@ -15,7 +15,7 @@ from mlbench.contract import Problem, ProblemKind
 from mlbench.engines import ENGINES, Engine
 from mlbench.engines.branched import Branched
 from mlbench.engines.captured import Captured
-from mlbench.errors import MisuseError
+from mlbench.errors import MisuseError, first_line
 from mlbench.learners import Conv4
 
 EngineName = Literal["auto", "loop", "stacked", "mixed", "adjoint"]
@@ -152,9 +152,8 @@ def check_device(device: str) -> None:
     try:
         torch.empty(1, device=device).cpu()  # "meta" has no values that could be copied
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
         raise MisuseError(
-            f"device {device!r} cannot be used: {reason}; --device cpu always can"
+            f"device {device!r} cannot be used: {first_line(error)}; --device cpu always can"
         ) from error
 
 

@@ -9,7 +9,8 @@ import torch
 from torch.utils._pytree import tree_leaves
 
 from mlbench.contract import TaskBatch
-from mlbench.engines.graphs import Graph, first_line
+from mlbench.engines.graphs import Graph
+from mlbench.errors import first_line
 from mlbench.run.compiling import machine_code
 from mlbench.run.metastep import Condition, Met
 from mlbench.run.tracing import traced
