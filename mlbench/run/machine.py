@@ -18,13 +18,12 @@ from mlbench.plugins import checkout
 from mlbench.registry import plugin_hashes
 from mlbench.run.device import Execution, keep_memory, usable_cores
 from mlbench.run.setup import Experiment
-from mlbench.run.together import one_program
 
 PACKAGES = ("mlbench", "torch", "torchvision", "numpy", "pillow", "duckdb", "polars")
 
 
 def provenance(
-    experiment: Experiment, execution: Execution, *, stacked: int, compiled: bool
+    experiment: Experiment, execution: Execution, *, stacked: int, compiled: bool, program: bool
 ) -> dict[str, Any]:
     """Return what a journal's first line says of an attempt's origin.
 
@@ -33,6 +32,7 @@ def provenance(
         execution: What on.
         stacked: How many runs are computed as one program.
         compiled: Whether their meta-step is.
+        program: Whether they, or a single one, are a program of pure functions.
     """
     commit, dirty = git_state()
     return {
@@ -50,22 +50,14 @@ def provenance(
         "gpu": gpu_name(execution),
         "device": execution.device,
         "threads": execution.threads,
-        "engine": engine_name(experiment, execution, stacked=stacked, compiled=compiled),
+        # in such a program, tasks are stacked as runs are
+        "engine": "stacked" if program else execution.engine_for(experiment.problem).name,
         "stacked": stacked,
         "compiled": compiled,
         **execution.arithmetic(),
         "allocator": keep_memory(),
         "pid": os.getpid(),
     }
-
-
-def engine_name(
-    experiment: Experiment, execution: Execution, *, stacked: int, compiled: bool
-) -> str:
-    """Return what runs tasks together; where runs are one program, tasks are stacked."""
-    if one_program(experiment, execution, stacked=stacked, compiled=compiled):
-        return "stacked"
-    return execution.engine_for(experiment.problem).name
 
 
 def command_line() -> str:

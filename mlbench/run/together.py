@@ -64,19 +64,15 @@ def compilation(
     Raises:
         MisuseError: That was asked for, and cannot be.
     """
-    if execution.compile == "off":
-        return False, None
     asked = execution.compile == "on"
+    if not asked and not (execution.compile == "auto" and pays(experiment, execution, stacked)):
+        return False, None
     reason = unmappable(experiment, execution)
     if reason is None and execution.engine not in {"auto", "stacked"}:
         reason = f"the engine {execution.engine} runs task by task in Python"
-    if asked and reason is not None:
-        raise MisuseError(f"--compile on: {reason}; leave --compile out")
-    algorithm = experiment.algorithm(execution)
-    steps = experiment.train_tasks // max(1, algorithm.meta_batch)
-    small = experiment.spec.kind == "regression" and not execution.on_gpu
-    pays = small and steps >= COMPILING_PAYS["alone" if stacked == 1 else "stacked"]
-    if reason is not None or not (asked or pays):
+    if reason is not None:
+        if asked:
+            raise MisuseError(f"--compile on: {reason}; leave --compile out")
         return False, None
     lack = missing_compiler(execution.torch_device)
     if lack is None:
@@ -84,3 +80,11 @@ def compilation(
     if asked:
         raise MisuseError(f"--compile on: {lack}; install one, or leave --compile out")
     return False, f"Not compiled, and so slower: {lack}; --compile off says that this is meant."
+
+
+def pays(experiment: Experiment, execution: Execution, stacked: int) -> bool:
+    """Return whether compiling the meta-step of some runs saves more time than it takes."""
+    if experiment.spec.kind != "regression" or execution.on_gpu:
+        return False
+    steps = experiment.train_tasks // max(1, experiment.algorithm(execution).meta_batch)
+    return steps >= COMPILING_PAYS["alone" if stacked == 1 else "stacked"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from time import monotonic
 from typing import Any, Protocol
 
@@ -153,6 +154,12 @@ class Attempts:
         """Return how many runs are one program."""
         return len(self.run_ids)
 
+    @cached_property
+    def program(self) -> bool:
+        """Return whether they, or a single one, are computed as a program of pure functions."""
+        first, compiled = self.experiments[0], self.compiled
+        return one_program(first, self.execution, stacked=self.stacked, compiled=compiled)
+
     def drive(self, observer: Observer, tell: Tell, *, afresh: bool = False) -> list[Ended]:
         """Run until the end, or until a signal.
 
@@ -178,7 +185,11 @@ class Attempts:
                     f"{', '.join(self.run_ids)} are no longer at the same point; run that again"
                 )
             origin = provenance(
-                self.experiments[0], self.execution, stacked=self.stacked, compiled=self.compiled
+                self.experiments[0],
+                self.execution,
+                stacked=self.stacked,
+                compiled=self.compiled,
+                program=self.program,
             )
             for keeper, progress in zip(keepers, progresses, strict=True):
                 held.enter_context(keeper.begin(progress.position, origin))
@@ -197,9 +208,8 @@ class Attempts:
         self, states: list[dict[str, Any] | None]
     ) -> tuple[Computation, list[Progress]]:
         """Return what computes the runs, and where each of them is."""
-        first = self.experiments[0]
-        if not one_program(first, self.execution, stacked=self.stacked, compiled=self.compiled):
-            run = Run(first, self.execution, states[0])
+        if not self.program:
+            run = Run(self.experiments[0], self.execution, states[0])
             return Alone(run), [run.progress]
         stack = Stack(self.experiments, self.execution, states, compiled=self.compiled)
         return stack, [course.progress for course in stack.courses]
