@@ -8,7 +8,7 @@ median over rounds of the ratio *within* a round.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import perf_counter, process_time
 from typing import NamedTuple
 
@@ -51,13 +51,18 @@ def turn(step: Callable[[], object]) -> Turn:
 
 def interleaved(turns: Mapping[str, Turn], rounds: int) -> dict[str, list[Cost]]:
     """Return what every contestant's turn took in every round."""
-    names = list(turns)
-    costs: dict[str, list[Cost]] = {name: [] for name in names}
+    costs: dict[str, list[Cost]] = {name: [] for name in turns}
     for number in range(rounds):
-        first = number % len(names)
-        for name in names[first:] + names[:first]:
+        for name in in_turn(turns, number):
             costs[name].append(turns[name]())
     return costs
+
+
+def in_turn(names: Iterable[str], number: int) -> list[str]:
+    """Return the order of a round: in each, another one is first."""
+    every = list(names)
+    first = number % max(1, len(every))
+    return every[first:] + every[:first]
 
 
 def ratios(of: Sequence[Cost], to: Sequence[Cost]) -> Spread:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.apart import Apart
 from benchmarks.cases import Case
-from benchmarks.measure import Cost, median_cpu, ratios
+from benchmarks.measure import Cost, in_turn, median_cpu, ratios
 from benchmarks.shown import options, show, tell_machine
 from mlbench.cli.progress import tell
 from mlbench.errors import MlbenchError
@@ -72,9 +72,7 @@ def measured(
     """Return what each technique takes in every round; one that cannot is left out."""
     found: dict[str, list[Taken]] = {technique: [] for technique in techniques}
     for number in range(rounds):
-        first = number % max(1, len(found))
-        names = list(found)
-        for technique in names[first:] + names[:first]:
+        for technique in in_turn(found, number):
             try:
                 found[technique].append(take(replace(case, algorithm=technique), engine))
             except MlbenchError as error:

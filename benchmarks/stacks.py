@@ -24,11 +24,10 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.measure import timed
+from benchmarks.measure import in_turn, timed
 from benchmarks.shown import options, show, tell_machine
 from mlbench.cli.progress import tell
 from mlbench.contract import Randomness
-from mlbench.run import programs
 from mlbench.run.device import Execution, choose_execution
 from mlbench.run.loop import EVALUATION_BATCH, Run
 from mlbench.run.setup import Experiment, Request, prepare
@@ -131,6 +130,7 @@ def contestants(
     ways = [(False, "stacked"), (True, "stacked, compiled")]
     for compiled, name in ways[:1] if execution.compile == "off" else ways:
         stack = Stack(seeds, execution, [None] * RUNS, compiled=compiled)
+        stack.programs.traced_after = 0
         yield name, Contestant(stack, RUNS, clock)
 
 
@@ -149,12 +149,11 @@ def measure(
     clock = process_time if execution.device == "cpu" else perf_counter
     experiment = prepare(Request(algorithm=name, train="sine"))
     found = dict(contestants(experiment, execution, clock))
-    ways = list(found.values())
     for number in range(rounds):
-        first = number % len(ways)
-        for one in ways[first:] + ways[:first]:
-            one.turn(1 + number * steps, steps)
-    alone, at_best = found["alone"].cost, RUNS * PAPER.train_tasks * products(experiment, execution)
+        for way in in_turn(found, number):
+            found[way].turn(1 + number * steps, steps)
+    alone = found["alone"].cost
+    at_best = RUNS * PAPER.train_tasks * products(experiment, execution)
     for way, one in found.items():
         cost = one.cost
         yield {
@@ -203,7 +202,6 @@ def main() -> None:
     execution.apply()
     rate = rate_of_products(execution)
     tell(f"large matrix products: {rate / 1e9:.0f} GFLOP/s")
-    programs.TRACED_AFTER = 0
     rounds = asked.rounds or (2 if asked.quick else 9)
     steps = 2 if asked.quick else 20
     names = asked.techniques or FIGURE[:1] if asked.quick else asked.techniques or FIGURE

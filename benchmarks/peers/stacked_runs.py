@@ -12,7 +12,6 @@ from torch import Tensor
 
 from benchmarks.cases import Case
 from benchmarks.peers import Peer
-from mlbench.run import programs
 from mlbench.run.device import choose_execution
 from mlbench.run.stack import Stack
 
@@ -25,8 +24,8 @@ class Contestant(Peer):
         experiments = [experiment.with_seed(seed) for seed in range(case.runs)]
         execution = choose_execution(experiment.spec.kind, "cpu", 1)
         states: list[dict[str, Any] | None] = [None] * case.runs
-        programs.TRACED_AFTER = 0  # as in a run after its first meta-steps
         self.stack = Stack(experiments, execution, states, compiled=compiled)
+        self.stack.programs.traced_after = 0  # as in a run after its first meta-steps
         (self.tasks,) = self.stack.meta_batches([0], case.tasks, case.tasks)
 
     def step(self) -> None:

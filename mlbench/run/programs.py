@@ -40,6 +40,7 @@ class Programs:
         self.function = function
         self.device = device
         self.compiled = compiled
+        self.traced_after = TRACED_AFTER
         self.refused: list[str] = []  # why what could not be recorded was not
         self.made: dict[torch.Size, MetaStepOfRuns] = {}
         self.taken: Counter[torch.Size] = Counter()
@@ -50,7 +51,7 @@ class Programs:
         if shape not in self.made:
             self.made[shape] = self.make(condition, tasks)
         plain = self.made[shape] is self.function
-        if plain and self.taken[shape] == TRACED_AFTER:
+        if plain and self.taken[shape] == self.traced_after:
             self.made[shape] = traced(self.function, condition, tasks)
         self.taken[shape] += 1
         after, met = self.made[shape](condition, tasks)
