@@ -48,8 +48,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from mlbench.bytask import WITHOUT
-from mlbench.errors import MisuseError
+from mlbench.bytask import Formula
 from mlbench.normalise import EPSILON
 
 aten = torch.ops.aten
@@ -112,7 +111,7 @@ class ConvolutionGradient(Function):
     def backward(ctx: Any, u: Tensor | None, v: Tensor | None) -> tuple[Any, ...]:
         """Return (5)."""
         wanted = ctx.needs_input_grad[:3]
-        found = Last.apply(convolution_again, u, v, *ctx.saved_tensors, ctx.padding, wanted)
+        found = Formula.apply(convolution_again, u, v, *ctx.saved_tensors, ctx.padding, wanted)
         return *found, None, None
 
 
@@ -179,11 +178,11 @@ class NormalisedPoolGradient(Function):
     @staticmethod
     def backward(ctx: Any, u: Tensor, v: Tensor, t: Tensor) -> tuple[Any, ...]:
         """Return (2), (4) and (3)."""
-        return *Last.apply(pool_again, u, v, t, *ctx.saved_tensors), *[None] * 5
+        return *Formula.apply(pool_again, u, v, t, *ctx.saved_tensors), *[None] * 5
 
 
 def pool_again(u: Tensor, v: Tensor, t: Tensor, *kept: Tensor) -> tuple[Tensor, ...]:
-    """Return (2), (4) and (3); z̄ is handed over so that :class:`Last` sees what depends on it."""
+    """Return (2), (4) and (3); z̄ is there so that :class:`Formula` sees what depends on it."""
     _, y_bar, a, gamma, mean, r, chosen, places, z, d, e, k = kept
     count = entries(a)
     u = u.contiguous()
@@ -200,20 +199,6 @@ def pool_again(u: Tensor, v: Tensor, t: Tensor, *kept: Tensor) -> tuple[Tensor, 
     of_y = torch.addcmul(wide(torch.addcmul(t, k, u_mean, value=-1)), chosen, wide(c))
     of_z = where_positive(of_y.addcmul_(picked, wide(k)), z)
     return of_z, of_a, r * kk
-
-
-class Last(Function):
-    """A formula that is not differentiated: what comes last."""
-
-    @staticmethod
-    def forward(_: Any, formula: Any, *inputs: Any) -> Any:
-        """Return ``formula(*inputs)``."""
-        return formula(*inputs)
-
-    @staticmethod
-    def backward(*_: Any) -> Any:
-        """Refuse."""
-        raise MisuseError(f"a fused block has no third derivative; {WITHOUT}")
 
 
 def entries(a: Tensor) -> int:
