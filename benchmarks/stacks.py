@@ -28,6 +28,7 @@ from benchmarks.measure import in_turn, timed
 from benchmarks.shown import options, show, tell_machine
 from mlbench.cli.progress import tell
 from mlbench.contract import Randomness
+from mlbench.errors import MisuseError
 from mlbench.run.device import Execution, choose_execution
 from mlbench.run.loop import EVALUATION_BATCH, Run
 from mlbench.run.setup import Experiment, Request, prepare
@@ -135,19 +136,18 @@ def contestants(
 
 
 def measure(
-    name: str, execution: Execution, rounds: int, steps: int, rate: float
+    experiment: Experiment, execution: Execution, rounds: int, steps: int, rate: float
 ) -> Iterator[dict[str, Any]]:
     """Yield a row for every way to compute the runs of one technique.
 
     Args:
-        name: The technique.
+        experiment: Of that technique.
         execution: What it is run on.
         rounds: Turns that every way takes.
         steps: Meta-steps of a turn.
         rate: Floating-point operations a second, at best.
     """
     clock = process_time if execution.device == "cpu" else perf_counter
-    experiment = prepare(Request(algorithm=name, train="sine"))
     found = dict(contestants(experiment, execution, clock))
     for number in range(rounds):
         for way in in_turn(found, number):
@@ -157,7 +157,7 @@ def measure(
     for way, one in found.items():
         cost = one.cost
         yield {
-            "technique": name,
+            "technique": experiment.spec.algorithm,
             "runs": way,
             "ms per task": 1e3 * median(cost.tasks),
             "alone = 1": median(a / b for a, b in zip(alone.tasks, cost.tasks, strict=True)),
@@ -195,6 +195,11 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--compile", choices=("auto", "off"), default="auto", help="off: do not")
     asked = parser.parse_args()
+    names = asked.techniques or (FIGURE[:1] if asked.quick else FIGURE)
+    try:
+        experiments = [prepare(Request(algorithm=name, train="sine")) for name in names]
+    except MisuseError as error:
+        parser.error(str(error))
     tell_machine()
     execution = choose_execution("regression", asked.device, threads=1, compile=asked.compile)
     if execution.device != "cpu":
@@ -204,11 +209,8 @@ def main() -> None:
     tell(f"large matrix products: {rate / 1e9:.0f} GFLOP/s")
     rounds = asked.rounds or (2 if asked.quick else 9)
     steps = 2 if asked.quick else 20
-    names = asked.techniques or FIGURE[:1] if asked.quick else asked.techniques or FIGURE
-    show(
-        list(chain.from_iterable(measure(name, execution, rounds, steps, rate) for name in names)),
-        asked.form,
-    )
+    found = (measure(one, execution, rounds, steps, rate) for one in experiments)
+    show(list(chain.from_iterable(found)), asked.form)
 
 
 if __name__ == "__main__":
