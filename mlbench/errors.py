@@ -59,6 +59,19 @@ class StoreReadOnlyError(StoreError):
     """The database may be read here, but not written."""
 
 
+class RunDoneError(StoreError):
+    """A run that was to go on has its result already: another process was quicker.
+
+    Args:
+        message: For the user.
+        run_ids: Which runs have theirs.
+    """
+
+    def __init__(self, message: str, run_ids: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.run_ids = run_ids
+
+
 class NothingToDrawError(MlbenchError):
     """The chosen runs do not hold what a figure or a page shows."""
 

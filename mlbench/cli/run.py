@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from mlbench.cli.execution import ExecutionOptions, execution_options
 from mlbench.cli.outcome import report
 from mlbench.cli.parameters import PerClass, PluginName, Seeds, Setting, database_option
 
@@ -71,25 +72,11 @@ SEED = click.IntRange(min=0)
     show_default=True,
     help="Of the arithmetic.",
 )
-@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, ...")
-@click.option("--threads", type=COUNT, help="CPU threads.  [default: all cores; regression: 1]")
-@click.option(
-    "--engine",
-    type=click.Choice(["auto", "loop", "stacked", "mixed", "adjoint"]),
-    default="auto",
-    show_default=True,
-    help="How tasks are run together; results agree. adjoint: memory that does not grow with T.",
-)
-@click.option(
-    "--compile",
-    type=click.Choice(["auto", "on", "off"]),
-    default="auto",
-    show_default=True,
-    help="Compile the meta-step of small learners; auto: where the budget pays for it.",
-)
-@click.option("--tf32", is_flag=True, help="GPU: round the factors of float32 products to TF32.")
-@click.option("--deterministic", is_flag=True, help="GPU: the same bits every time, more slowly.")
+@execution_options
 @database_option
+@click.option(
+    "--no-ingest", is_flag=True, help="Leave the database to others, who take the journals in."
+)
 @click.option("--again", is_flag=True, help="Run even if this very spec is finished.")
 @click.option("--json", "as_json", is_flag=True, help="Print results as JSON, a line per run.")
 def command(
@@ -99,13 +86,9 @@ def command(
     seed: int | None,
     seeds: tuple[int, ...] | None,
     settings: tuple[tuple[str, str], ...],
-    device: str,
-    threads: int | None,
-    engine: Any,
-    compile: Any,  # noqa: A002 - as the option is called
-    tf32: bool,
-    deterministic: bool,
+    execution: ExecutionOptions,
     database: Path,
+    no_ingest: bool,
     again: bool,
     as_json: bool,
     **request: Any,
@@ -126,7 +109,6 @@ def command(
         raise click.UsageError("--seed and --seeds exclude each other; give one of them")
     from mlbench.cli.progress import observer, tell
     from mlbench.images.overlaps.report import run_warnings
-    from mlbench.run.device import choose_execution
     from mlbench.run.setup import Request, prepare
     from mlbench.session.launch import launch
     from mlbench.store.paths import StorePaths
@@ -139,20 +121,14 @@ def command(
         algorithm=algorithm, train=train, evals=evals, settings=dict(settings), **request
     )
     experiment = prepare(asked)
-    execution = choose_execution(
-        experiment.spec.kind,
-        device,
-        threads,
-        engine,
-        compile,
-        tf32=tf32,
-        deterministic=deterministic,
-    )
+    chosen = execution.choose(experiment.spec.kind)
     for line in run_warnings(experiment.datasets, train):
         tell(line)
     experiments = [experiment.with_seed(one) for one in seeds or (seed or 0,)]
     code = 0
-    for launched in launch(experiments, execution, paths, observer, tell, again=again):
+    for launched in launch(
+        experiments, chosen, paths, observer, tell, again=again, take_in=not no_ingest
+    ):
         report(launched, database, as_json=as_json)
         code = code or launched.exit_code
     if code:

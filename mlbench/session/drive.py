@@ -18,7 +18,7 @@ from mlbench.run.progress import Progress, progress_of
 from mlbench.run.setup import Experiment
 from mlbench.run.stack import Beat, Stack
 from mlbench.run.together import one_program
-from mlbench.session.keeper import Keeper
+from mlbench.session.keeper import Keeper, check_unfinished
 from mlbench.session.signals import StopRequest
 from mlbench.store.liveness import RunLock
 from mlbench.store.paths import StorePaths
@@ -169,12 +169,14 @@ class Attempts:
             afresh: Begin again, even where checkpoints lie.
 
         Raises:
+            RunDoneError: Some have their results already; nothing was begun.
             MlbenchError: The runs failed; their journals say so too.
         """
         observer = Unheard(observer)
         with ExitStack() as held:
             for run_id in self.run_ids:
                 held.enter_context(RunLock(self.paths, run_id))
+            check_unfinished(self.paths, self.run_ids)
             stop = held.enter_context(StopRequest())
             pairs = zip(self.experiments, self.run_ids, strict=True)
             keepers = [Keeper(one, self.paths, run_id) for one, run_id in pairs]

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mlbench.errors import CheckpointError, MlbenchError, StoreError
+from mlbench.errors import CheckpointError, MlbenchError, RunDoneError, StoreError
 from mlbench.run import checkpoint
 from mlbench.run.events import Episodes, Event
 from mlbench.run.progress import Progress, progress_of
 from mlbench.run.setup import Experiment
 from mlbench.session.record import EpisodeBuffer, milestone, started, status
-from mlbench.store.journal import Journal, attempts_of
+from mlbench.store.journal import Journal, attempts_of, last_status
 from mlbench.store.paths import StorePaths
-from mlbench.store.records import FinalStatus, Record
+from mlbench.store.records import CONCLUSIVE, FinalStatus, Record
 
 FLUSH_EPISODES = 2_000  # wait for the journal, and no more
 LAST_POSITION = 2**62  # after all that a run can record
@@ -150,7 +151,13 @@ def note(error: BaseException, text: str) -> None:
 
 
 def refuse(paths: StorePaths, run_id: str, error: MlbenchError) -> None:
-    """Write down, after the last attempt of a run, why there cannot be another."""
+    """Write down, after the last attempt of a run, why there cannot be another.
+
+    A run that has its result keeps it: it was another process's while this one found its reason.
+    """
+    state = last_status(paths, run_id)
+    if state is not None and state.status in CONCLUSIVE:
+        return
     attempts = attempts_of(paths, run_id)
     if not attempts:
         return
@@ -159,6 +166,25 @@ def refuse(paths: StorePaths, run_id: str, error: MlbenchError) -> None:
             journal.append([status("failed", LAST_POSITION, 0, str(error))])
     except StoreError as trouble:
         error.add_note(f"which could not be written down either: {trouble}")
+
+
+def check_unfinished(paths: StorePaths, run_ids: Sequence[str]) -> None:
+    """Refuse runs that have their result; the caller holds their locks.
+
+    What they were when it was decided to run them is no longer true if another process ran them
+    between that and the locks, and another attempt would put its episodes in the place of theirs.
+
+    Raises:
+        RunDoneError: Some have theirs.
+    """
+    states = [last_status(paths, run_id) for run_id in run_ids]
+    done = tuple(state.run_id for state in states if state and state.status in CONCLUSIVE)
+    if done:
+        raise RunDoneError(
+            f"{', '.join(done)} finished in another process meanwhile; the same command shows what"
+            " was found",
+            done,
+        )
 
 
 def saved_place(experiment: Experiment, paths: StorePaths, run_id: str) -> object:

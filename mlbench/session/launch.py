@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from mlbench.errors import StoreError
+from mlbench.errors import RunDoneError, StoreError
 from mlbench.run.device import Execution
 from mlbench.run.machine import plugin_files
 from mlbench.run.setup import Experiment
@@ -16,12 +17,18 @@ from mlbench.session.drive import Attempts, Observer, Tell
 from mlbench.session.keeper import saved_place
 from mlbench.session.outcome import Outcome, outcome_of_progress, outcome_of_store
 from mlbench.store.ingest import refresh
-from mlbench.store.journal import RunState, attempts_of, journals_of
+from mlbench.store.journal import RunState, find_in_journals, journals_of, last_status
 from mlbench.store.paths import StorePaths
 from mlbench.store.queries import find_run
 from mlbench.store.records import CONCLUSIVE
 
 INGEST_PATIENCE = 2.0  # seconds that a run waits for the database when it ends
+HASH_IN_NAME = 8  # digits of a spec's hash in the name of its run
+
+Find = Callable[[StorePaths, str], RunState | None]
+"""Finds the run of a spec that counts, by its hash."""
+Ingest = Callable[[StorePaths, Tell], None]
+"""Sees to what waits in the journals."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,7 @@ def launch(
     tell: Tell,
     *,
     again: bool = False,
+    take_in: bool = True,
 ) -> Iterator[Launched]:
     """Run specs, unless they finished or diverged; go on with those that were interrupted.
 
@@ -73,14 +81,18 @@ def launch(
         observer: Makes what follows a computation.
         tell: Takes narration.
         again: Run even what has its result.
+        take_in: Bring the journals into the database; otherwise it is not even looked at.
 
     Raises:
         MlbenchError: One failed, or cannot be run.
     """
-    plans = [plan(experiment, paths, tell, again=again) for experiment in experiments]
+    find = find_run if take_in else find_by_name
+    plans = [plan(experiment, paths, tell, find, again=again) for experiment in experiments]
     planned = [one for one in plans if isinstance(one, Planned)]
     yield from (one for one in plans if isinstance(one, Launched))
-    for group in groups(planned, execution, paths, tell):
+    waiting = deque(groups(planned, execution, paths, tell))
+    while waiting:
+        group = waiting.popleft()
         compiled, remark = compilation(group[0].experiment, execution, len(group))
         if remark:
             tell(remark)
@@ -94,7 +106,19 @@ def launch(
             [one.run_id for one in group],
             compiled=compiled,
         )
-        found = drive(attempts, observer(), tell, afresh=group[0].afresh)
+        ingest = ingest_or_tell if take_in else leave_waiting
+        try:
+            found = drive(attempts, observer(), tell, ingest, afresh=group[0].afresh)
+        except RunDoneError as error:
+            tell(str(error))
+            left = [one for one in group if one.run_id not in error.run_ids]
+            waiting.extendleft([left] if left else [])
+            done = [one.experiment for one in group if one.run_id in error.run_ids]
+            found = [
+                shown
+                for experiment in done
+                if isinstance(shown := plan(experiment, paths, tell, find, again=False), Launched)
+            ]
         yield from found
         if any(one.exit_code for one in found):
             return
@@ -119,11 +143,11 @@ def groups(
 
 
 def plan(
-    experiment: Experiment, paths: StorePaths, tell: Tell, *, again: bool
+    experiment: Experiment, paths: StorePaths, tell: Tell, find: Find, *, again: bool
 ) -> Planned | Launched:
     """Decide what becomes of one spec, by what is known of it."""
     spec = experiment.spec
-    known = find_run(paths, spec.hash)
+    known = find(paths, spec.hash)
     if known is None or again:
         return Planned(experiment, fresh_id(paths, spec))
     changed = changed_files(experiment, paths, known.run_id)
@@ -131,7 +155,8 @@ def plan(
         tell(f"{known.run_id} has this very spec and {ended(known)}; --again runs it once more.")
         if changed:
             tell(f"Changed since: {', '.join(changed)}. --again runs what is there.")
-        return Launched(known.run_id, spec, stored_outcome(paths, known))
+        outcome = stored_outcome(paths, known) if find is find_run else None
+        return Launched(known.run_id, spec, outcome)
     if known.status != "running":
         tell(f"{known.run_id} {known.status} before{f': {known.error}' if known.error else '.'}")
     if changed:
@@ -140,9 +165,14 @@ def plan(
 
 
 def drive(
-    attempts: Attempts, observer: Observer, tell: Tell, *, afresh: bool = False
+    attempts: Attempts,
+    observer: Observer,
+    tell: Tell,
+    ingest: Ingest,
+    *,
+    afresh: bool = False,
 ) -> list[Launched]:
-    """Run attempts, then bring their journals into the database."""
+    """Run attempts, then bring their journals into the database, or leave that to others."""
     paths = attempts.paths
     go_on = f"Go on with: mlbench resume {attempts.run_ids[0]}{paths.option}"
     if attempts.stacked > 1:
@@ -152,7 +182,7 @@ def drive(
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             tell(f"Stopped at once; what came after the last checkpoint is lost. {go_on}")
-        take_in(paths, tell)
+        ingest(paths, tell)
         raise
     outcomes = [
         outcome_of_progress(experiment, end.progress) if end.finished else None
@@ -160,7 +190,7 @@ def drive(
     ]
     if None in outcomes:
         tell(f"Stopped; everything is saved. {go_on}")
-    take_in(paths, tell)
+    ingest(paths, tell)
     return [
         Launched(run_id, experiment.spec, outcome, end.exit_code)
         for run_id, experiment, outcome, end in zip(
@@ -199,7 +229,7 @@ def changed_files(experiment: Experiment, paths: StorePaths, run_id: str) -> lis
     return [file for file, digest in plugin_files(experiment).items() if digest not in known]
 
 
-def take_in(paths: StorePaths, tell: Tell) -> None:
+def ingest_or_tell(paths: StorePaths, tell: Tell) -> None:
     """Bring journals into the database; whatever prevents it, the episodes are safe in them."""
     try:
         report = refresh(paths, patience=INGEST_PATIENCE)
@@ -212,11 +242,32 @@ def take_in(paths: StorePaths, tell: Tell) -> None:
         tell(damage)
 
 
+def leave_waiting(paths: StorePaths, tell: Tell) -> None:
+    """Leave the journals to whoever looks at the database."""
+
+
 def fresh_id(paths: StorePaths, spec: RunSpec) -> str:
-    """Return a name that no run has: technique, data and hash, and a number from the second on."""
-    base = f"{spec.algorithm}-{spec.train_dataset}-{spec.hash[:8]}"
+    """Return a name that no run has: technique, data and hash, and a number from the second on.
+
+    A journal without its first line says nothing yet, or never will: whoever wrote it has that
+    name if it is alive, and otherwise nobody has.
+    """
+    base = base_id(spec)
     number, name = 1, base
-    while attempts_of(paths, name):
+    while last_status(paths, name) is not None:
         number += 1
         name = f"{base}-{number}"
     return name
+
+
+def base_id(spec: RunSpec) -> str:
+    """Return how the name of a run begins."""
+    return f"{spec.algorithm}-{spec.train_dataset}-{spec.hash[:HASH_IN_NAME]}"
+
+
+def find_by_name(paths: StorePaths, spec_hash: str) -> RunState | None:
+    """Return the run of a spec that counts, from the journals of runs that are named after it.
+
+    A thousand runs that begin at once read few journals each, and no database.
+    """
+    return find_in_journals(paths, spec_hash, spec_hash[:HASH_IN_NAME])

@@ -12,7 +12,14 @@ from mlbench.run.spec import RunSpec
 from mlbench.run.together import compilation
 from mlbench.session.drive import Attempts, Observer, Tell
 from mlbench.session.keeper import refuse
-from mlbench.session.launch import Launched, changed_files, drive, ended, stored_outcome
+from mlbench.session.launch import (
+    Launched,
+    changed_files,
+    drive,
+    ended,
+    ingest_or_tell,
+    stored_outcome,
+)
 from mlbench.store.ingest import refresh
 from mlbench.store.journal import journals_by_run, journals_of, last_status, state_of
 from mlbench.store.liveness import RunLock
@@ -67,7 +74,7 @@ def resume(
             " numbers up to rounding. The command that began them goes on with all."
         )
     attempts = Attempts([experiment], execution, paths, [run_id], compiled=compiled)
-    (launched,) = drive(attempts, observer, tell)
+    (launched,) = drive(attempts, observer, tell, ingest_or_tell)
     return launched
 
 

@@ -293,24 +293,39 @@ def last_status(paths: StorePaths, run_id: str) -> RunState | None:
     return state_of(paths, journals_of(paths, run_id))
 
 
-def find_in_journals(paths: StorePaths, spec_hash: str) -> RunState | None:
+def find_in_journals(paths: StorePaths, spec_hash: str, named: str = "") -> RunState | None:
     """Return the run of this spec that counts, as :func:`.queries.find_run`, without asking DuckDB.
+
+    Args:
+        paths: The store.
+        spec_hash: What the run is.
+        named: Only runs are looked at in whose names this occurs.
+    """
+    return states_by_spec(paths, named).get(spec_hash)
+
+
+def states_by_spec(paths: StorePaths, named: str = "") -> dict[str, RunState]:
+    """Return, by the hash of its spec, how the run stands that counts of each.
 
     That is the finished one that started last, or else the last that diverged; if there is none
     of either, the one that started last.
+
+    Args:
+        paths: The store.
+        named: Only runs are looked at in whose names this occurs.
     """
-    states = (state_of(paths, journals) for journals in journals_by_run(paths).values())
-    found = [state for state in states if state and state.spec_hash == spec_hash]
-    return max(
-        found,
-        key=lambda state: (
-            state.status == "finished",
-            state.status == "diverged",
-            state.started,
-            state.run_id,
-        ),
-        default=None,
-    )
+    found: dict[str, RunState] = {}
+    for run_id, journals in journals_by_run(paths).items():
+        state = state_of(paths, journals) if named in run_id else None
+        if state is not None:
+            rival = found.get(state.spec_hash, state)
+            found[state.spec_hash] = max(rival, state, key=precedence)
+    return found
+
+
+def precedence(state: RunState) -> tuple[bool, bool, str, str]:
+    """Return what grows with how much a run counts among those of its spec."""
+    return (state.status == "finished", state.status == "diverged", state.started, state.run_id)
 
 
 def state_of(paths: StorePaths, journals: list[JournalFile]) -> RunState | None:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from textual.timer import Timer
 
 from mlbench.errors import MlbenchError
+from mlbench.session.process import Launch
 from mlbench.store.paths import StorePaths
 from mlbench.store.snapshot import RunRow
 from mlbench.tui import control
 from mlbench.tui.aside import aside
-from mlbench.tui.control import Launch
 
 if TYPE_CHECKING:
     from textual.app import App

@@ -14,6 +14,7 @@ from textual.widgets import Button, Checkbox, Footer, Input, Select, Static
 
 from mlbench.errors import MlbenchError
 from mlbench.registry import find_plugins
+from mlbench.session.process import command_text
 from mlbench.tui import control
 from mlbench.tui.aside import aside
 from mlbench.tui.form import HYPERPARAMETER, MORE, OPTIONS, Values, arguments
@@ -149,7 +150,7 @@ class StartScreen(ModalScreen[None]):
     @property
     def command(self) -> str:
         """Return the command line, as one would type it here."""
-        text = control.command_text(("run", *self.arguments))
+        text = command_text(("run", *self.arguments))
         return text + self.dashboard.paths.option
 
     @on(Input.Changed)

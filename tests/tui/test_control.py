@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from mlbench.errors import StoreError
+from mlbench.session.process import ControlError, Launch
 from mlbench.store.journal import journals_of, last_status
 from mlbench.store.lines import from_line
 from mlbench.store.liveness import RunLock
@@ -22,7 +23,6 @@ from mlbench.store.paths import StorePaths
 from mlbench.store.records import Validated
 from mlbench.store.snapshot import RunRow
 from mlbench.tui import control
-from mlbench.tui.control import ControlError, Launch
 
 LONG = ("maml", "--train", "sine", "--train-tasks", "100000", "--val-tasks", "2", "--threads", "1")
 ROW = RunRow(

@@ -8,7 +8,7 @@ import pytest
 
 from mlbench.hyper import Hyper
 from mlbench.registry import load_algorithm
-from mlbench.tui import control
+from mlbench.session.process import command_text
 from mlbench.tui.form import Values, arguments, refusals
 from mlbench.tui.form_facts import WHOLE, look_up
 
@@ -61,7 +61,7 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_a_form_amounts_to_a_command_line(name: str) -> None:
     filled, line = CASES[name]
-    assert control.command_text(arguments(filled, DEFAULTS)) == f"mlbench {line}"
+    assert command_text(arguments(filled, DEFAULTS)) == f"mlbench {line}"
 
 
 @pytest.mark.parametrize(

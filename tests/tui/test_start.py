@@ -13,10 +13,10 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Button, Select, Static
 
+from mlbench.session.process import ControlError, Launch
 from mlbench.store.paths import StorePaths
 from mlbench.tui import control
 from mlbench.tui.app import Dashboard
-from mlbench.tui.control import ControlError, Launch
 from mlbench.tui.form import Values
 from mlbench.tui.form_rows import ChoiceRow, FormRow, Tick
 from mlbench.tui.start_screen import StartScreen

@@ -16,11 +16,11 @@ from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Static
 
+from mlbench.session.process import Launch
 from mlbench.store.liveness import RunLock
 from mlbench.store.paths import StorePaths
 from mlbench.tui import control
 from mlbench.tui.app import Dashboard
-from mlbench.tui.control import Launch
 from mlbench.tui.launches import LaunchWatch, resume_run
 from mlbench.tui.stop_screen import StopConfirm, ask_stop
 from tests.tui.test_control import ROW
