@@ -111,9 +111,7 @@ def split(text: str) -> tuple[str, str]:
     # sbatch takes an option by any beginning that fits no other
     whole = key if key in RESERVED else next((r for r in RESERVED if r.startswith(key)), None)
     if whole is not None:
-        raise MisuseError(
-            f"--slurm {key} is not for you to say: {RESERVED[whole]}; leave it out"
-        )
+        raise MisuseError(f"--slurm {key} is not for you to say: {RESERVED[whole]}; leave it out")
     return key, value
 
 
@@ -124,7 +122,9 @@ def minutes_of(text: str) -> int:
         MisuseError: It is none of them, or no time at all.
     """
     match = TIME.fullmatch(text)
-    amounts = {name: int(digits or 0) for name, digits in match.groupdict().items()} if match else {}
+    amounts = (
+        {name: int(digits or 0) for name, digits in match.groupdict().items()} if match else {}
+    )
     seconds = total_seconds(amounts) if amounts else 0
     if seconds <= 0:
         raise MisuseError(

@@ -10,11 +10,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from mlbench.errors import StoreError
 from mlbench.store.paths import StorePaths
-from mlbench.sweep.job import Job
+
+if TYPE_CHECKING:
+    from mlbench.sweep.job import Job
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A job as it was submitted.
+
+    Args:
+        arguments: What follows ``mlbench`` on its command line.
+        spec_hashes: The specs of its runs.
+        label: What people call it.
+    """
+
+    arguments: tuple[str, ...]
+    spec_hashes: tuple[str, ...]
+    label: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +44,7 @@ class Submission:
         submitted: ISO 8601, UTC.
         number: Slurm's, of the array; ``None`` until sbatch has told it.
         options: The parameters of submitit's executor.
-        jobs: In the order of their indices.
+        tasks: In the order of their indices.
     """
 
     id: str
@@ -35,7 +52,7 @@ class Submission:
     submitted: str
     number: str | None
     options: Mapping[str, Any]
-    jobs: tuple[Job, ...]
+    tasks: tuple[Task, ...]
 
     @classmethod
     def of(cls, sweep: str, jobs: Sequence[Job], options: Mapping[str, Any]) -> Self:
@@ -48,18 +65,21 @@ class Submission:
             submitted=moment.isoformat(timespec="seconds"),
             number=None,
             options=options,
-            jobs=tuple(jobs),
+            tasks=tuple(
+                Task(arguments=job.arguments, spec_hashes=job.spec_hashes, label=job.label)
+                for job in jobs
+            ),
         )
 
-    def task(self, index: int) -> str | None:
+    def task_id(self, index: int) -> str | None:
         """Return what Slurm calls a job; ``None`` where that is not known."""
-        if self.number is None or len(self.jobs) == 1:
+        if self.number is None or len(self.tasks) == 1:
             return self.number
         return f"{self.number}_{index}"
 
     def log_name(self, index: int) -> str:
         """Return the name of the file of what a job says, as submitit has it."""
-        return f"{self.task(index)}_0_log.out"
+        return f"{self.task_id(index)}_0_log.out"
 
     def save(self, paths: StorePaths) -> Self:
         """Write it down, whole or not at all, and return it.
@@ -93,13 +113,13 @@ class Submission:
         """Return what a file holds; ``None`` for one that no submission wrote."""
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
-            jobs = tuple(
-                Job(
-                    arguments=tuple(map(str, job["arguments"])),
-                    spec_hashes=tuple(map(str, job["spec_hashes"])),
-                    label=str(job["label"]),
+            tasks = tuple(
+                Task(
+                    arguments=tuple(map(str, task["arguments"])),
+                    spec_hashes=tuple(map(str, task["spec_hashes"])),
+                    label=str(task["label"]),
                 )
-                for job in values["jobs"]
+                for task in values["tasks"]
             )
             number = values["number"]
             return cls(
@@ -108,7 +128,7 @@ class Submission:
                 submitted=str(values["submitted"]),
                 number=None if number is None else str(int(number)),
                 options=dict(values["options"]),
-                jobs=jobs,
+                tasks=tasks,
             )
         except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return None
