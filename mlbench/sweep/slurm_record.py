@@ -62,7 +62,7 @@ class Submission:
         return cls(
             id=f"mlbench-{slug}-{moment:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
             sweep=sweep,
-            submitted=moment.isoformat(timespec="seconds"),
+            submitted=moment.isoformat(timespec="microseconds"),
             number=None,
             options=options,
             tasks=tuple(
