@@ -51,7 +51,7 @@ class FakeRun:
     def __init__(self, run_id: str = "r1", attempt: int = 1, position: int = 0) -> None:
         self.run_id = run_id
         self.attempt = attempt
-        self.position = position
+        self.start = self.position = position
 
     def started(
         self, *, incomplete: dict[str, str] | None = None, spec_hash: str = "5bec", **spec: Any
@@ -80,7 +80,7 @@ class FakeRun:
         return Started(
             run_id=self.run_id,
             attempt=self.attempt,
-            position=self.position,
+            position=self.start,
             at="2026-11-23T05:00:00+00:00",
             kind="classification",
             spec=cast(SpecRecord, values | spec),
@@ -123,15 +123,13 @@ class FakeRun:
         return record
 
     def status(self, status: Any = "finished", error: str | None = None) -> StatusChange:
-        record = StatusChange(
+        return StatusChange(
             position=self.position,
             status=status,
             at="2026-11-23T06:00:00+00:00",
             error=error,
             tasks_trained=1000,
         )
-        self.position += 1
-        return record
 
     def whole(self, **spec: Any) -> list[Record]:
         """Return a finished run of 8 training and 2 × 4 test episodes."""

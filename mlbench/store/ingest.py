@@ -20,7 +20,7 @@ from mlbench.store.batch import framed, insert
 from mlbench.store.journal import JournalFile, list_journals
 from mlbench.store.liveness import is_alive
 from mlbench.store.paths import StorePaths
-from mlbench.store.portions import Known, portions, waits
+from mlbench.store.portions import MISSING, Known, portions, waits
 
 READERS_PATIENCE = 1.0
 
@@ -116,7 +116,8 @@ def take_in(paths: StorePaths, connection: duckdb.DuckDBPyConnection) -> IngestR
         connection.commit()
         lines += portion.lines
     known = Known.of(connection)
-    interrupted = [j for j in silent if (j.run_id, j.attempt) in known.started - known.ended]
+    dead = [j for j in silent if (j.run_id, j.attempt) in known.started - known.ended]
+    interrupted = [j for j in dead if j.size() is not None]
     if interrupted:
         insert(connection, "statuses", framed(list(map(interruption, interrupted))))
     return IngestReport(
@@ -155,7 +156,14 @@ def interruption(journal: JournalFile) -> dict[str, Any]:
 def damages(known: Known, journals: list[JournalFile]) -> tuple[str, ...]:
     """Return a line for each damaged journal."""
     return tuple(
-        f"{journal.path} is damaged, {damage}; mend or delete that line, and the rest is taken in"
+        f"{journal.path} is damaged, {damage}; {remedy(damage)}"
         for journal in journals
         if (damage := known.of_journal(journal).damaged) is not None
     )
+
+
+def remedy(damage: str) -> str:
+    """Return what to do about a journal that is damaged."""
+    if damage.endswith(MISSING):
+        return "bring its lines back from a copy, or run it once more with --again"
+    return "mend or delete that line, and the rest is taken in"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,7 +16,7 @@ from mlbench.store.liveness import is_alive
 from mlbench.store.paths import StorePaths
 from mlbench.store.records import Record, Started, Status, StatusChange
 
-NAME = re.compile(r"(?P<run_id>.+)\.(?P<attempt>[1-9][0-9]*)\.jsonl")
+NAME = re.compile(r"(?P<run_id>.+)\.(?P<attempt>[1-9][0-9]*)(\.pruned)?\.jsonl")
 BLOCK = 1 << 16
 
 
@@ -178,18 +178,40 @@ class Journal:
 
 @dataclass(frozen=True)
 class JournalFile:
-    """A journal on disk."""
+    """A journal on disk, which may be gone by the time that it is read: pruned, or deleted."""
 
     run_id: str
     attempt: int
     path: Path
+
+    @property
+    def pruned(self) -> bool:
+        """Return whether training episodes were taken out of it."""
+        return self.path.name.endswith(".pruned.jsonl")
+
+    def size(self) -> int | None:
+        """Return how many bytes it has; ``None`` if it is gone."""
+        try:
+            return self.path.stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def current(self) -> JournalFile:
+        """Return this journal, or the pruned one that has taken its place since it was listed."""
+        if self.pruned or self.path.exists():
+            return self
+        return replace(self, path=self.path.with_suffix(".pruned.jsonl"))
 
     def lines(self, start: int) -> Iterator[tuple[int, bytes]]:
         """Yield the whole lines from byte ``start`` on, each with the byte after it.
 
         A last line without its newline is still being written, and left out.
         """
-        with self.path.open("rb") as file:
+        try:
+            file = self.path.open("rb")
+        except FileNotFoundError:
+            return
+        with file:
             file.seek(start)
             for line in file:
                 if not line.endswith(b"\n"):
@@ -199,7 +221,7 @@ class JournalFile:
 
     def first(self) -> Started | None:
         """Return how the attempt started, or ``None`` if that cannot be read."""
-        for _, line in self.lines(0):
+        for _, line in self.current().lines(0):
             try:
                 record = from_line(line)
             except ValueError:
@@ -209,7 +231,11 @@ class JournalFile:
 
     def last(self) -> Record | None:
         """Return the last whole record, or ``None`` if there is none that can be read."""
-        with self.path.open("rb") as file:
+        try:
+            file = self.current().path.open("rb")
+        except FileNotFoundError:
+            return None
+        with file:
             end = file.seek(0, os.SEEK_END)
             tail, start = b"", end
             while start > 0 and tail.count(b"\n") < 3:
@@ -242,14 +268,23 @@ def end_of_lines(descriptor: int) -> int:
 
 def list_journals(paths: StorePaths) -> list[JournalFile]:
     """Return the journals of a store, runs in order and each run's attempts in order."""
-    folder = paths.journals
+    return journals_in(paths.journals)
+
+
+def journals_in(folder: Path) -> list[JournalFile]:
+    """Return the journals in a folder, in order; none of a folder that does not exist.
+
+    Of an attempt that has a whole journal and a pruned one, which somebody was about to put in
+    its place, it is the whole one.
+    """
     try:
         names = os.listdir(folder)  # noqa: PTH208  of thousands, paths take longer than all else
     except FileNotFoundError:
         return []
+    names.sort(key=len, reverse=True)  # a whole journal after a pruned one, to take its place
     matches = filter(None, map(NAME.fullmatch, names))
-    journals = [JournalFile(m["run_id"], int(m["attempt"]), folder / m.string) for m in matches]
-    return sorted(journals, key=lambda journal: (journal.run_id, journal.attempt))
+    found = {(m["run_id"], int(m["attempt"])): m.string for m in matches}
+    return [JournalFile(*attempt, folder / found[attempt]) for attempt in sorted(found)]
 
 
 def journals_by_run(paths: StorePaths) -> dict[str, list[JournalFile]]:

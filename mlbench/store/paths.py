@@ -63,6 +63,10 @@ class StorePaths:
         """Return the journal of one attempt of a run."""
         return self.journals / f"{run_id}.{attempt}.jsonl"
 
+    def pruned_journal(self, run_id: str, attempt: int) -> Path:
+        """Return the journal of one attempt that has no training episodes any more."""
+        return self.journals / f"{run_id}.{attempt}.pruned.jsonl"
+
     def checkpoint(self, run_id: str) -> Path:
         """Return where the state of a run is saved."""
         return self.checkpoints / f"{run_id}.ckpt"

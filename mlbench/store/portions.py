@@ -11,11 +11,19 @@ import duckdb
 from mlbench.store.batch import Batch, framed
 from mlbench.store.journal import JournalFile
 from mlbench.store.lines import from_line
-from mlbench.store.records import Episodes, Record, Started, Validated
+from mlbench.store.records import (
+    CONCLUSIVE,
+    Episodes,
+    Record,
+    Started,
+    StatusChange,
+    Validated,
+)
 
 BATCH_BYTES = 64 << 20
+MISSING = "are missing"
 
-PROGRESS = "SELECT file, bytes_read, lines_read, tasks_trained, damaged FROM journals"
+PROGRESS = "SELECT file, bytes_read, lines_read, tasks_trained, damaged, position FROM journals"
 DATASETS = "SELECT DISTINCT run_id, train_dataset FROM attempts"
 ENDED = "SELECT DISTINCT run_id, attempt FROM statuses"
 KNOWN = "SELECT run_id, attempt FROM attempts"
@@ -23,6 +31,7 @@ REMEMBER = """
     MERGE INTO journals USING waiting_rows AS read ON journals.file = read.file
     WHEN MATCHED THEN UPDATE SET
         bytes_read = read.bytes_read, lines_read = read.lines_read, damaged = read.damaged,
+        position = read.position,
         tasks_trained = greatest(journals.tasks_trained, read.tasks_trained)
     WHEN NOT MATCHED THEN INSERT BY NAME
 """
@@ -30,6 +39,15 @@ SUPERSEDE = """
     DELETE FROM {table} AS old USING attempts AS later
     WHERE old.run_id = later.run_id AND later.run_id IN (SELECT unnest($runs))
       AND old.attempt < later.attempt AND old.position >= later.position
+"""
+REPLACED = (
+    "attempts", "machines", "packages", "plugin_files", "episodes", "validations", "phases",
+    "journals", "statuses",
+)  # fmt: skip
+FORGET = """
+    DELETE FROM {table} AS old USING (SELECT unnest($runs) AS run_id, unnest($attempts) AS attempt)
+        AS replaced
+    WHERE old.run_id = replaced.run_id AND old.attempt = replaced.attempt {condition}
 """
 FORGET_TESTS = "DELETE FROM test_scores WHERE run_id IN (SELECT unnest($runs))"
 SUM_TESTS = """
@@ -59,12 +77,30 @@ TRAINED = """
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far a journal was read."""
+    """How far a journal was read.
+
+    Args:
+        position: Of the record that comes next; ``None`` where it is not known.
+    """
 
     bytes_read: int = 0
     lines_read: int = 0
     tasks_trained: int = 0
     damaged: str | None = None
+    position: int | None = None
+
+    def after(self, record: Record, end: int, *, pruned: bool) -> Progress:
+        """Return how far a journal was read when its next record was, up to byte ``end``.
+
+        Raises:
+            ValueError: Records before this one are missing, or it was there before.
+        """
+        return Progress(
+            bytes_read=end,
+            lines_read=self.lines_read + 1,
+            tasks_trained=max(self.tasks_trained, tasks_trained(record)),
+            position=following(record, self.position, pruned=pruned),
+        )
 
 
 @dataclass
@@ -81,8 +117,14 @@ class Known:
         """Read it."""
         rows = connection.execute(PROGRESS).fetchall()
         progress = {
-            file: Progress(bytes_read=size, lines_read=lines, tasks_trained=tasks, damaged=damaged)
-            for file, size, lines, tasks, damaged in rows
+            file: Progress(
+                bytes_read=size,
+                lines_read=lines,
+                tasks_trained=tasks,
+                damaged=damaged,
+                position=position,
+            )
+            for file, size, lines, tasks, damaged, position in rows
         }
         return cls(
             progress,
@@ -95,11 +137,16 @@ class Known:
         """Return how far a journal was read; not at all if it is not known."""
         return self.progress.get(journal.path.name, Progress())
 
+    def replaced_by(self, journal: JournalFile) -> bool:
+        """Return whether a journal stands for what was taken in from another: it was pruned."""
+        attempt = journal.run_id, journal.attempt
+        return attempt in self.started and journal.path.name not in self.progress
+
 
 def waits(journal: JournalFile, progress: Progress) -> bool:
     """Return whether a journal has something to take in, or to complain of."""
-    size = journal.path.stat().st_size
-    if size == progress.bytes_read:
+    size = journal.size()
+    if size is None or size == progress.bytes_read:
         return False
     if size < progress.bytes_read:
         return progress.damaged is None
@@ -107,7 +154,8 @@ def waits(journal: JournalFile, progress: Progress) -> bool:
     if line is None or progress.damaged is None:
         return line is not None
     try:
-        read_record(journal, line, progress.lines_read)
+        record = read_record(journal, line, progress.lines_read)
+        progress.after(record, size, pruned=journal.pruned)
     except ValueError:
         return False  # as damaged as it was
     return True
@@ -120,11 +168,13 @@ class Portion:
     batch: Batch = field(default_factory=Batch)
     progress: dict[JournalFile, Progress] = field(default_factory=dict)
     superseding: set[str] = field(default_factory=set)
+    replacing: set[tuple[str, int]] = field(default_factory=set)
     size: int = 0
     lines: int = 0
 
     def store(self, connection: duckdb.DuckDBPyConnection) -> int:
         """Write it, within the caller's transaction; return the number of episodes."""
+        self.forget(connection)
         episodes = self.batch.insert(connection)
         files = [journal.path.name for journal in self.progress]
         connection.register("waiting_rows", framed(list(map(self.row, self.progress))))
@@ -140,6 +190,19 @@ class Portion:
             connection.execute(SUM_TESTS, {"runs": tested})
         return episodes
 
+    def forget(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Delete what was taken in from journals that others have replaced.
+
+        What was inferred from an attempt's silence stays.
+        """
+        if not self.replacing:
+            return
+        runs, attempts = (list(column) for column in zip(*sorted(self.replacing), strict=True))
+        for table in REPLACED:
+            condition = "AND NOT old.inferred" if table == "statuses" else ""
+            text = FORGET.format(table=table, condition=condition)
+            connection.execute(text, {"runs": runs, "attempts": attempts})
+
     def row(self, journal: JournalFile) -> dict[str, Any]:
         """Return a row of ``journals``."""
         progress = self.progress[journal]
@@ -151,6 +214,7 @@ class Portion:
             "lines_read": progress.lines_read,
             "tasks_trained": progress.tasks_trained,
             "damaged": progress.damaged,
+            "position": progress.position,
         }
 
 
@@ -161,13 +225,18 @@ def portions(journals: list[JournalFile], known: Known) -> Iterator[Portion]:
     for journal in journals:
         if not waits(journal, progress := known.of_journal(journal)):
             continue
-        if journal.path.stat().st_size < progress.bytes_read:
+        if known.replaced_by(journal):
+            portion.replacing.add((journal.run_id, journal.attempt))
+            portion.superseding.add(journal.run_id)
+        size = journal.size()
+        if size is not None and size < progress.bytes_read:
             progress = replace(progress, damaged=f"after line {progress.lines_read}: it was cut")
             portion.progress[journal] = progress
             continue
         for end, line in journal.lines(progress.bytes_read):
             try:
                 record = read_record(journal, line, progress.lines_read)
+                progress = progress.after(record, end, pruned=journal.pruned)
             except ValueError as err:
                 reason = f"line {progress.lines_read + 1}: {err}"
                 portion.progress[journal] = replace(progress, damaged=reason)
@@ -177,15 +246,11 @@ def portions(journals: list[JournalFile], known: Known) -> Iterator[Portion]:
                 isinstance(record, Started) and record.attempt > 1
             ):
                 portion.superseding.add(journal.run_id)
-            progress = Progress(
-                bytes_read=end,
-                lines_read=progress.lines_read + 1,
-                tasks_trained=max(progress.tasks_trained, tasks_trained(record)),
-            )
             portion.progress[journal] = progress
             portion.size += len(line)
             portion.lines += 1
-            if portion.size >= BATCH_BYTES:
+            whole = (journal.run_id, journal.attempt) not in portion.replacing
+            if portion.size >= BATCH_BYTES and whole:
                 yield portion
                 portion = Portion()
     if portion.progress:
@@ -217,6 +282,34 @@ def add(batch: Batch, journal: JournalFile, record: Record, known: Known) -> Non
     else:
         dataset = known.train_datasets[journal.run_id]
         batch.add(journal.run_id, journal.attempt, dataset, record)
+
+
+def following(record: Record, expected: int | None, *, pruned: bool) -> int | None:
+    """Return the position of what comes after a record.
+
+    How an attempt ended takes no position of its own. An attempt that failed, or was stopped, may
+    never have written the last that it counted; one that has its result has written everything.
+
+    Args:
+        record: The next one of a journal.
+        expected: Its position, if that is known.
+        pruned: Whether training episodes were taken out of the journal.
+
+    Raises:
+        ValueError: Positions before it are missing, or it was there before.
+    """
+    start = record.position
+    if isinstance(record, Started):
+        return start
+    if isinstance(record, StatusChange):
+        start = max(start, expected or 0) if record.status in CONCLUSIVE else expected or 0
+    if expected is not None and start > expected and not pruned:
+        raise ValueError(f"positions {expected} to {start - 1} {MISSING}")
+    if isinstance(record, StatusChange):
+        return expected
+    if expected is not None and start < expected:
+        raise ValueError(f"position {start} was there before")
+    return start + (len(record.episode) if isinstance(record, Episodes) else 1)
 
 
 def tasks_trained(record: Record) -> int:

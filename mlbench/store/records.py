@@ -1,7 +1,8 @@
 """What a journal holds: one record a line.
 
 ``position`` counts what a run records, over all its attempts: an :class:`Episodes` record takes
-one position an episode, a :class:`Started` none, every other record one. An attempt that starts
+one position an episode, a validation and a phase's time one, and how an attempt started and ended
+none. Within an attempt they go on without a gap, unless it was pruned. An attempt that starts
 at position p supersedes what earlier attempts of its run recorded at p or later; that is how a
 run that was killed and resumed ends with each of its episodes once.
 """

@@ -50,10 +50,10 @@ def check(found: int | None, database: Path) -> int:
     return found
 
 
-def migrate(connection: duckdb.DuckDBPyConnection) -> None:
-    """Apply what is missing, each migration in a transaction of its own."""
+def migrate(connection: duckdb.DuckDBPyConnection, until: int | None = None) -> None:
+    """Apply what is missing, or that up to a version, each migration in its own transaction."""
     found = version(connection) or 0
-    for number in range(found + 1, LATEST + 1):
+    for number in range(found + 1, (until or LATEST) + 1):
         connection.begin()
         try:
             connection.execute(MIGRATIONS[number].read_text())
