@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from mlbench.errors import CheckpointError, PluginError, StoreError
 from mlbench.run import checkpoint
@@ -24,7 +21,6 @@ from mlbench.store.journal import list_journals
 from mlbench.store.paths import StorePaths
 from mlbench.store.queries import list_runs, sql
 
-KILL = Path(__file__).with_name("kill.py")
 CPU = Execution(device="cpu", threads=1, engine="auto")
 SINE = Request(
     algorithm="maml",
@@ -40,7 +36,6 @@ EPISODES = """
     SELECT phase, eval_dataset, episode, step, loss, score, episode_key, position
     FROM episodes WHERE run_id = '{}' ORDER BY position
 """
-VALIDATIONS = "SELECT step, loss, score, best FROM validations WHERE run_id = '{}' ORDER BY step"
 
 
 class Watcher:
@@ -62,31 +57,6 @@ class Watcher:
 
 def break_down(*_: object) -> None:
     raise KeyError("gradients")
-
-
-def kill_often(database: Path, run_id: str, kills: int, seed: int) -> int:
-    command = [sys.executable, str(KILL), str(database), run_id, str(kills), str(seed)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=100)
-    return int(done.stdout)
-
-
-@pytest.mark.slow
-def test_twenty_kills_leave_the_same_episodes_and_numbers(tmp_path: Path) -> None:
-    database = tmp_path / "runs.duckdb"
-    assert kill_often(database, "whole", 0, 0) == 0
-    assert kill_often(database, "killed", 20, seed=7) >= 20
-    paths = StorePaths(database)
-    whole, killed = (sql(paths, EPISODES.format(run)) for run in ("whole", "killed"))
-    assert whole.equals(killed)
-    assert whole.height == 300 + 6 * 20 + 500
-    assert sql(paths, VALIDATIONS.format("whole")).equals(sql(paths, VALIDATIONS.format("killed")))
-    runs = {row["run_id"]: row for row in list_runs(paths).iter_rows(named=True)}
-    assert runs["whole"]["status"] == runs["killed"]["status"] == "finished"
-    assert runs["killed"]["attempts"] > 1  # a busy machine kills most before their first record
-    states = [checkpoint.load(paths.checkpoint(run), runs[run]["spec_hash"]) for run in runs]
-    for name, value in states[0]["meta"].items():
-        assert torch.equal(value, states[1]["meta"][name])
-        assert torch.equal(states[0]["best"][name], states[1]["best"][name])
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
