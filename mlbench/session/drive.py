@@ -229,8 +229,13 @@ class Attempts:
         flushed = saved = monotonic()
         shown = 0
         for beat in computation.beats():
+            # progress is that after the whole beat, in which a run may have several events
+            before = {run: progresses[run].position for run, _ in beat}
             for run, event in beat:
-                keepers[run].take(event, progresses[run])
+                before[run] -= event.positions
+            for run, event in beat:
+                keepers[run].take(event, before[run])
+                before[run] += event.positions
             told = dict(reversed(beat))
             if shown not in told:  # it diverged, and others go on
                 shown = min(told)

@@ -14,6 +14,7 @@ from mlbench.run.progress import Progress, progress_of
 from mlbench.run.setup import Experiment
 from mlbench.session.record import EpisodeBuffer, milestone, started, status
 from mlbench.store.journal import Journal, attempts_of, last_status
+from mlbench.store.liveness import RunLock
 from mlbench.store.paths import StorePaths
 from mlbench.store.records import CONCLUSIVE, FinalStatus, Record
 
@@ -74,13 +75,12 @@ class Keeper:
         self.journal.append([first])
         return self.journal
 
-    def take(self, event: Event, progress: Progress) -> None:
-        """Take an event in; it is written by the next :meth:`flush`."""
-        before = progress.position - event.positions
+    def take(self, event: Event, position: int) -> None:
+        """Take an event in that begins at a position; it is written by the next :meth:`flush`."""
         if isinstance(event, Episodes):
-            self.complete += self.buffer.add(event, before)
+            self.complete += self.buffer.add(event, position)
         else:
-            self.complete += [*self.buffer.take(), milestone(event, before)]
+            self.complete += [*self.buffer.take(), milestone(event, position)]
 
     @property
     def full(self) -> bool:
@@ -166,6 +166,16 @@ def refuse(paths: StorePaths, run_id: str, error: MlbenchError) -> None:
             journal.append([status("failed", LAST_POSITION, 0, str(error))])
     except StoreError as trouble:
         error.add_note(f"which could not be written down either: {trouble}")
+
+
+def declare_failed(paths: StorePaths, run_id: str, reason: str) -> None:
+    """Write down why a run failed whose process died without a word.
+
+    Raises:
+        StoreError: A process is running it.
+    """
+    with RunLock(paths, run_id):
+        refuse(paths, run_id, StoreError(reason))
 
 
 def check_unfinished(paths: StorePaths, run_ids: Sequence[str]) -> None:

@@ -20,6 +20,8 @@ CLOCKS_DIFFER = 2.0  # seconds by which a file system's time may lag behind ours
 ERROR = "Error: "
 QUOTED = 4_096  # bytes at the end of a log that are searched for its last line
 WRITABLE = 0o666  # less what the umask takes
+# -P: a file of the folder that we are in must not stand in for a module of the same name
+PROGRAM = (sys.executable, "-P", "-m", "mlbench")
 
 
 class ControlError(StoreError):
@@ -126,13 +128,12 @@ def spawn(
     paths.make(logs)
     at = time.time()
     log = logs / f"starting-{os.getpid()}-{time.time_ns()}.log"
-    # -P: a file of the folder that we are in must not stand in for a module of the same name
-    command = [sys.executable, "-P", "-m", "mlbench", *arguments]
+    command = [*PROGRAM, *arguments]
     try:
         descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, WRITABLE)
         try:
             pid = os.posix_spawn(
-                sys.executable,
+                command[0],
                 command,
                 {**os.environ, **(environment or {})},
                 file_actions=[

@@ -10,13 +10,18 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-NOTED = b"\nStopping after this batch of tasks; Ctrl-C stops at once.\n"
+NOTED = "Stopping after this batch of tasks; Ctrl-C stops at once."
 
 
 class StopRequest:
-    """Remembers the first signal; Ctrl-C after it interrupts at once."""
+    """Remembers the first signal; Ctrl-C after it interrupts at once.
 
-    def __init__(self) -> None:
+    Args:
+        noted: What to say when it comes.
+    """
+
+    def __init__(self, noted: str = NOTED) -> None:
+        self.noted = f"\n{noted}\n".encode()
         self.signal: int | None = None
         self.before: dict[int, Any] = {}
 
@@ -41,7 +46,7 @@ class StopRequest:
             raise KeyboardInterrupt
         self.signal = self.signal or number
         with suppress(OSError):  # the terminal may be gone: that is what SIGHUP says
-            os.write(2, NOTED)
+            os.write(2, self.noted)
 
     @property
     def exit_code(self) -> int:

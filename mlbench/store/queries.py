@@ -14,7 +14,7 @@ import duckdb
 from mlbench.errors import MisuseError, StoreBusyError, StoreError
 from mlbench.store.connection import exists, read
 from mlbench.store.ingest import reading, refresh
-from mlbench.store.journal import RunState, find_in_journals
+from mlbench.store.journal import RunState, find_in_journals, states_by_spec
 from mlbench.store.paths import StorePaths
 from mlbench.store.records import Status
 
@@ -31,6 +31,27 @@ BY_SPEC = """
     SELECT run_id, spec_hash, status, attempts, strftime(started, '%Y-%m-%dT%H:%M:%S.%fZ'), error
     FROM runs WHERE spec_hash = $spec_hash
     ORDER BY status = 'finished' DESC, status = 'diverged' DESC, started DESC, run_id DESC LIMIT 1
+"""
+
+BY_SPECS = """
+    SELECT DISTINCT ON (spec_hash)
+        run_id, spec_hash, status, attempts, strftime(started, '%Y-%m-%dT%H:%M:%S.%fZ') AS started,
+        error
+    FROM runs
+    ORDER BY
+        spec_hash, status = 'finished' DESC, status = 'diverged' DESC, started DESC, run_id DESC
+"""
+
+THROUGHPUT = """
+    SELECT
+        r.algorithm, r.train_dataset, r.kind, r.ways, r.shots, r.stacked > 1 AS stacked,
+        CAST(r.spec -> 'hyperparameters' AS VARCHAR) AS hyperparameters,
+        t.seconds / (
+            r.train_tasks + (1 + r.train_tasks // r.validate_every) * r.validation_tasks
+            + (1 + len(r.eval_datasets)) * r.test_tasks
+        ) AS seconds_per_task
+    FROM runs AS r JOIN running_times AS t USING (run_id)
+    WHERE r.status = 'finished'
 """
 
 STATES = """
@@ -208,6 +229,34 @@ def find_run(paths: StorePaths, spec_hash: str) -> RunState | None:
         names = ("run_id", "spec_hash", "status", "attempts", "started", "error")
         return RunState(**dict(zip(names, row, strict=True))) if row else None
     return find_in_journals(paths, spec_hash)
+
+
+def find_runs(paths: StorePaths) -> dict[str, RunState]:
+    """Return, by the hash of its spec, the run that counts of each, as :func:`find_run` does."""
+    found = states_by_spec(paths)
+    if refresh(paths).waiting is None:
+        try:
+            with read(paths) as connection:
+                rows = connection.execute(BY_SPECS).fetchall()
+        except StoreBusyError:
+            return found
+        names = ("run_id", "spec_hash", "status", "attempts", "started", "error")
+        states = (RunState(**dict(zip(names, row, strict=True))) for row in rows)
+        return found | {s.spec_hash: s for s in states if s.spec_hash not in found}
+    return found
+
+
+def throughput(paths: StorePaths) -> pl.DataFrame:
+    """Return how fast runs were that finished.
+
+    Columns:
+        algorithm, train_dataset, kind: ``str``.
+        ways, shots: ``i64``.
+        stacked: ``bool``; whether several runs were one program.
+        hyperparameters: ``str``, JSON.
+        seconds_per_task: ``f64``; over training, validation and test tasks alike.
+    """
+    return ask(paths, THROUGHPUT)
 
 
 def run_end(paths: StorePaths, run_id: str) -> tuple[Status, str | None] | None:

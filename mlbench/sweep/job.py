@@ -35,7 +35,7 @@ class Job:
         seeds: Of the runs.
         spec_hashes: Of the runs, in the order of the seeds.
         database: As the command line is given it.
-        stack_error: Why a program of several runs failed, of which this is one.
+        stack_error: What a program of several runs said when it failed, of which this is one.
     """
 
     label: str
@@ -70,8 +70,8 @@ class Job:
         seeds, kept = zip(*left, strict=True) if left else ((), ())
         return replace(self, seeds=tuple(seeds), spec_hashes=tuple(kept))
 
-    def split(self, error: str) -> list[Job]:
-        """Return a job for each run, after their common program failed."""
+    def split(self, error: str | None) -> list[Job]:
+        """Return a job for each run, after their common program failed, with a word or without."""
         return [replace(self.narrowed([one]), stack_error=error) for one in self.spec_hashes]
 
 

@@ -24,9 +24,11 @@ from mlbench.session.keeper import Keeper
 from mlbench.session.launch import Launched, launch
 from mlbench.session.resume import resume
 from mlbench.store.journal import list_journals
+from mlbench.store.lines import from_line
 from mlbench.store.liveness import RunLock
 from mlbench.store.paths import StorePaths
 from mlbench.store.queries import list_runs, sql
+from mlbench.store.records import Episodes, Started
 
 CPU = Execution(device="cpu", threads=1, engine="auto", compile="off")
 SINE = Request(
@@ -89,6 +91,20 @@ def launched(
 
 def stop() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_the_positions_of_every_run_of_a_stack_go_on_without_a_gap(tmp_path: Path) -> None:
+    paths = store(tmp_path)
+    launched(paths, seeds())
+    for journal in list_journals(paths):
+        position = 0
+        for _, line in journal.lines(0):
+            record = from_line(line)
+            assert record.position == position
+            if isinstance(record, Episodes):
+                position += len(record.episode)
+            elif not isinstance(record, Started):
+                position += 1
 
 
 def test_seeds_run_as_one_program_and_leave_what_runs_alone_do(tmp_path: Path) -> None:
