@@ -103,3 +103,14 @@ def test_a_journal_that_an_earlier_version_took_in_goes_on_where_it_is(paths: St
         run.position += 1
         journal.append([run.episodes(7, 8)])
     assert "line 5: positions 6 to 6 are missing" in ingest(paths).damaged[0]
+
+
+def test_two_phases_with_one_position_are_those_of_an_older_stack(paths: StorePaths) -> None:
+    run = FakeRun()
+    records = [run.started(), run.validated(0), run.episodes(0, 8)]
+    train, validation = run.phase("train", 1.0), run.phase("validation", 2.0)
+    records += [replace(train, position=validation.position), validation]
+    records += [run.episodes(0, 4, "test"), run.phase("test", 1.0), run.status()]
+    run.write(paths, records)
+    assert ingest(paths).damaged == ()
+    assert results(paths)["episodes"].to_list()[0] == 4
