@@ -13,8 +13,8 @@ from typing import Any, NoReturn, cast
 import click
 
 from mlbench import __version__
-from mlbench.cli.output import printable
 from mlbench.errors import MlbenchError
+from mlbench.printable import printable
 
 VERBS = {
     "run": "run",
@@ -114,7 +114,7 @@ def one_line(err: MlbenchError | click.ClickException) -> str:
     if not isinstance(err, click.UsageError) or err.ctx is None:
         notes = "".join(f" ({note})" for note in getattr(err, "__notes__", ()))
         return printable(" ".join(str(err).splitlines()) + notes)
-    message = " ".join(err.format_message().split())
+    message = printable(" ".join(err.format_message().split()))
     stop = "" if message.endswith((".", "?", "!", ")")) else "."
     return f"{message}{stop} See '{err.ctx.command_path} --help'."
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
-import json
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
 from click.shell_completion import CompletionItem
 
-from mlbench.cli.output import cell_text, print_rows
+from mlbench.cli.output import cell_text, print_json, print_rows
+from mlbench.cli.parameters import typeable
 from mlbench.errors import MisuseError
 from mlbench.hyper import Description, Hyper, Situation
 from mlbench.registry import (
@@ -44,7 +44,7 @@ class AnyPluginName(click.ParamType[str]):
     ) -> list[CompletionItem]:
         """Offer the plugins of both kinds whose names begin as typed."""
         names = sorted({*SETTINGS, *(name for kind in KINDS for name in find_plugins(kind))})
-        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+        return [CompletionItem(name) for name in typeable(names) if name.startswith(incomplete)]
 
 
 @click.command
@@ -72,7 +72,7 @@ def command(name: str, kind: Kind | None, as_json: bool) -> None:
             for each in kinds_of(name, (kind,) if kind else KINDS)
         ]
     if as_json:
-        click.echo(json.dumps(described, indent=2, ensure_ascii=False))
+        print_json(described)
         return
     for index, facts in enumerate(described):
         click.echo("\n" if index else "", nl=False)

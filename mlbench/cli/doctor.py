@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from mlbench.cli.parameters import database_option
+from mlbench.printable import printable
 
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -34,9 +35,9 @@ def command(as_json: bool, database: Path) -> None:
         findings.append(finding)
         if not as_json:
             mark = click.style(f"{finding.mark:<4}", fg=COLOURS[finding.mark])
-            click.echo(f"{mark}  {finding.topic:<20}  {finding.found}")
+            click.echo(f"{mark}  {finding.topic:<20}  {printable(finding.found)}")
             if finding.remedy:
-                click.echo(f"{'':<28}-> {finding.remedy}")
+                click.echo(f"{'':<28}-> {printable(finding.remedy)}")
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(f) for f in findings], indent=2))
     if any(finding.mark == "fail" for finding in findings):

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from mlbench.cli.output import Form, form_options, print_rows
+from mlbench.cli.output import Form, form_options, print_data, print_rows
 from mlbench.cli.parameters import database_option
 from mlbench.errors import PluginError
 from mlbench.registry import Kind, Plugin, find_plugins, load_plugin
@@ -84,7 +84,7 @@ def print_plugins(kind: Kind, form: Form, *, names: bool) -> None:
 
 def print_names(names: Iterable[str]) -> None:
     """Print one name a line."""
-    click.echo("".join(f"{name}\n" for name in names), nl=False)
+    print_data("".join(f"{name}\n" for name in names))
 
 
 def plugin_row(plugin: Plugin) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mlbench.cli.output import print_rows
+from mlbench.printable import printable
 from mlbench.store.paths import StorePaths
 
 if TYPE_CHECKING:
@@ -28,21 +29,19 @@ def report(launched: Launched, database: Path, *, as_json: bool) -> None:
     if outcome.results:
         print_results(launched.run_id, outcome, spec.kind)
     if outcome.diverged:
-        click.echo(f"{launched.run_id} diverged: {outcome.diverged}")
+        click.echo(printable(f"{launched.run_id} diverged: {outcome.diverged}"))
     if outcome.note:
-        click.echo(f"{launched.run_id}: {outcome.note}")
+        click.echo(printable(f"{launched.run_id}: {outcome.note}"))
     if not outcome.results:
         click.echo("No validation had a finite mean score, so there was nothing to test.")
     phases = ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in outcome.totals().items())
     click.echo(f"Time: {phases}")
     for result in outcome.results:
         if result.incomplete:
-            click.echo(
-                f"{result.eval_dataset}: not comparable with published numbers, since data are"
-                f" incomplete ({result.incomplete})"
-            )
+            told = "not comparable with published numbers, since data are incomplete"
+            click.echo(printable(f"{result.eval_dataset}: {told} ({result.incomplete})"))
         if result.nan_episodes:
-            click.echo(f"{result.eval_dataset}: {result.nan_episodes} episodes are NaN")
+            click.echo(printable(f"{result.eval_dataset}: {result.nan_episodes} episodes are NaN"))
     click.echo(f"Next: mlbench table{StorePaths(database).option}", err=True)
 
 
@@ -58,7 +57,7 @@ def print_results(run_id: str, outcome: Outcome, kind: str) -> None:
         }
         for result in outcome.results
     ]
-    click.echo(f"{run_id}: mean over test episodes ± 95 % interval")
+    click.echo(f"{printable(run_id)}: mean over test episodes ± 95 % interval")
     print_rows(rows, tuple(rows[0]))
 
 

@@ -14,6 +14,8 @@ from typing import Any, Literal, TypeVar
 
 import click
 
+from mlbench.printable import printable, printable_json
+
 F = TypeVar("F", bound=Callable[..., Any])
 Form = Literal["text", "json", "csv"]
 NARROWEST = 24  # characters; a last column with less than that is not wrapped
@@ -34,14 +36,14 @@ def print_rows(
     """Print rows on stdout; text has a heading, also without rows."""
     table = [{column: row[column] for column in columns} for row in rows]
     if form == "json":
-        click.echo(json.dumps(table, indent=2, ensure_ascii=False, default=str))
+        print_json(table)
         return
     if form == "csv":
         target = io.StringIO()
         writer = csv.DictWriter(target, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows({key: cell_text(value) for key, value in row.items()} for row in table)
-        click.echo(target.getvalue(), nl=False)
+        print_data(target.getvalue())
         return
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     cells = [[cell_text(row[column]) for column in columns] for row in table]
@@ -59,9 +61,19 @@ def cell_text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def printable(text: str) -> str:
-    """Return a text without what would steer a terminal: names of files may hold anything."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+def print_json(value: Any) -> None:
+    """Print JSON on stdout, for people too; nothing in it steers a terminal."""
+    click.echo(printable_json(json.dumps(value, indent=2, ensure_ascii=False, default=str)))
+
+
+def print_data(text: str) -> None:
+    """Print data that end in a line break as they are; on a terminal, nothing in them steers it."""
+    click.echo(printable(text, lines=True) if sys.stdout.isatty() else text, nl=False)
+
+
+def narrate(text: str) -> None:
+    """Print lines of narration on stderr; nothing in them steers a terminal."""
+    click.echo(printable(text, lines=True), err=True)
 
 
 def aligned(cells: list[list[str]], width: int | None = None) -> str:

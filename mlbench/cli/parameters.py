@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,10 +14,17 @@ from click.shell_completion import CompletionItem
 from mlbench.notation import parse_seeds
 from mlbench.plugins import Kind
 from mlbench.registry import find_plugin, find_plugins
+from mlbench.printable import printable
 from mlbench.store.paths import DATABASE
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+TYPEABLE = re.compile(r"\w[\w.+-]*")
+
+
+def typeable(names: Iterable[str]) -> list[str]:
+    """Return the names that a shell may put into a command line, which it runs as it stands."""
+    return [name for name in names if TYPEABLE.fullmatch(name)]
 
 class PluginName(click.ParamType[str]):
     """The name of an installed plugin; completes in the shell."""
@@ -34,8 +42,9 @@ class PluginName(click.ParamType[str]):
     ) -> list[CompletionItem]:
         """Offer the plugins whose names begin as typed."""
         return [
-            CompletionItem(name, help=plugin.summary)
-            for name, plugin in find_plugins(self.kind).items()
+        plugins = find_plugins(self.kind)
+            CompletionItem(name, help=printable(plugins[name].summary))
+            for name in typeable(plugins)
             if name.startswith(incomplete)
         ]
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING
 
-import click
+from mlbench.cli.output import narrate
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -29,7 +29,7 @@ def observer() -> Observer:
 def tell(line: str) -> None:
     """Narrate; nobody listening is no reason to stop a run."""
     with suppress(OSError):
-        click.echo(line, err=True)
+        narrate(line)
 
 
 def opening(experiment: Experiment, run_id: str, progress: Progress) -> str:
@@ -98,7 +98,7 @@ class LineObserver:
 
     def begin(self, experiment: Experiment, run_id: str, progress: Progress) -> None:
         """Say what runs."""
-        click.echo(opening(experiment, run_id, progress), err=True)
+        narrate(opening(experiment, run_id, progress))
         self.kind = experiment.spec.kind
         self.counter = Counter(experiment)
         self.diverged = progress.diverged is not None
@@ -128,7 +128,7 @@ class LineObserver:
             self.diverged = True
             lines.append(f"task {progress.tasks}: diverged, training ends here")
         for line in lines:
-            click.echo(f"  {line}", err=True)
+            narrate(f"  {line}")
             self.told = monotonic()
 
     def end(self) -> None:
@@ -148,12 +148,12 @@ class BarObserver:
         from rich.progress import Progress as Bars
         from rich.table import Column
 
-        click.echo(opening(experiment, run_id, progress), err=True)
+        narrate(opening(experiment, run_id, progress))
         self.kind = experiment.spec.kind
         self.counter = Counter(experiment)
         self.validation = ""
         self.bars = Bars(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             # without room, it is the bar that gets shorter, and not the numbers
             MofNCompleteColumn(table_column=Column(no_wrap=True)),

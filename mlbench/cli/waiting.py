@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import click
-
+from mlbench.cli.output import narrate
 from mlbench.store.paths import StorePaths
 
 
@@ -26,4 +25,4 @@ def up_to_date(paths: StorePaths, what: str) -> Iterator[tuple[str, ...]]:
     troubles = (*report.damaged, *filter(None, [report.waiting]))
     yield troubles
     for trouble in troubles:
-        click.echo(f"Note: {what} may lack what was recorded last: {trouble}", err=True)
+        narrate(f"Note: {what} may lack what was recorded last: {trouble}")

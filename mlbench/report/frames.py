@@ -11,10 +11,14 @@ from typing import Any
 
 import polars as pl
 
+from mlbench.printable import printable, printable_json
+
 
 def frame_text(frame: pl.DataFrame) -> str:
     """Return a frame as aligned columns: numbers to the right, missing values as NULL."""
-    columns = [[name, *map(cell, frame[name])] for name in frame.columns]
+    columns = [
+        [printable(text) for text in (name, *map(cell, frame[name]))] for name in frame.columns
+    ]
     right = [data_type.is_numeric() for data_type in frame.dtypes]
     return "\n".join(aligned(columns, right))
 
@@ -34,7 +38,7 @@ def frame_csv(frame: pl.DataFrame) -> str:
 def frame_json(frame: pl.DataFrame) -> str:
     """Return a frame as a JSON array: missing values are null, NaN and infinities strings."""
     rows = [{name: plain(value) for name, value in row.items()} for row in frame.to_dicts()]
-    return json.dumps(rows, indent=2, ensure_ascii=False, default=atom)
+    return printable_json(json.dumps(rows, indent=2, ensure_ascii=False, default=atom))
 
 
 def aligned(columns: Sequence[Sequence[str]], right: Sequence[bool]) -> list[str]:

@@ -12,6 +12,7 @@ import altair as alt
 import vl_convert
 
 from mlbench.errors import MisuseError
+from mlbench.report.figures.harmless import harmless
 from mlbench.report.file import write
 
 SCALE = 2  # px of a PNG per px of the chart: sharp on dense screens and in print
@@ -22,11 +23,17 @@ EMBED = {
 }
 """How a page shows a chart: its menu saves pictures, and offers nothing that needs a network."""
 
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline' 'unsafe-eval';"
+    " img-src data: blob:; base-uri 'none'; form-action 'none'"
+)
+"""Nothing is fetched. Vega compiles expressions: eval."""
 EXPORT = "window.vegaEmbed = vegaEmbed;"
 PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>body {{ margin: 0; background: white; }} #figure {{ padding: 4px 40px 4px 4px; }}</style>
@@ -70,15 +77,16 @@ def form_of(path: Path) -> Callable[[dict[str, Any]], bytes]:
 
 
 def spec_of(chart: alt.TopLevelMixin) -> dict[str, Any]:
-    """Return a chart in Vega-Lite, whatever theme is set in this process."""
+    """Return a chart in Vega-Lite, whatever theme is set in this process and whatever its names."""
     with alt.theme.enable("none"):
-        spec: dict[str, Any] = chart.to_dict()
+        spec: dict[str, Any] = harmless(chart.to_dict())
     return spec
 
 
 def as_html(spec: dict[str, Any]) -> bytes:
     """Return a page that needs no network: the libraries that draw it are within."""
     return PAGE.format(
+        policy=POLICY,
         title=html.escape(title_of(spec)),
         libraries=vl_convert.javascript_bundle(EXPORT, vl_version=VERSION),
         spec=script_safe(spec),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import os
-import pickle
+import warnings
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -66,18 +66,21 @@ def load(path: Path, spec_hash: str) -> dict[str, Any]:
     digest, body = content[len(MAGIC) : start - 1], content[start:]
     if not content.startswith(MAGIC) or sha256(body).hexdigest().encode() != digest:
         raise CheckpointError(f"checkpoint {path} is damaged or no checkpoint; {remedy}")
+    other = f"checkpoint {path} holds something other than a state; {remedy}"
     try:
-        found = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError) as error:
+        with warnings.catch_warnings(action="ignore"):
+            found = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
+    except Exception as error:  # a file may hold anything, and its reader raise anything
+        raise CheckpointError(other) from error
+    match found:
+        case {"spec_hash": str(its_hash), "state": dict(state)}:
+            pass
+        case _:
+            raise CheckpointError(other)
+    if its_hash != spec_hash:
         raise CheckpointError(
-            f"checkpoint {path} holds something other than a state; {remedy}"
-        ) from error
-    if found["spec_hash"] != spec_hash:
-        raise CheckpointError(
-            f"checkpoint {path} is of another run (spec {found['spec_hash']},"
-            f" not {spec_hash}); {remedy}"
+            f"checkpoint {path} is of another run (spec {its_hash}, not {spec_hash}); {remedy}"
         )
-    state: dict[str, Any] = found["state"]
     return state
 
 

@@ -23,6 +23,7 @@ from mlbench.run.device import Execution
 from mlbench.run.events import Episodes, Event, Phase
 from mlbench.run.judgement import check_predictions, check_step, judge
 from mlbench.run.progress import Progress, progress_of
+from mlbench.run.restoring import check_fits, restoring
 from mlbench.run.setup import Experiment
 from mlbench.run.start import check, initial, placed
 
@@ -52,19 +53,23 @@ class Run:
             self.meta = initial(experiment, self.algorithm, self.device)
             self.course = Course(experiment, Progress(), {})
         else:
-            state = deepcopy(state)  # the optimiser would go on in the caller's tensors
-            self.meta = placed(state["meta"], experiment, self.device)
-            best = placed(state["best"], experiment, self.device)
-            self.course = Course(experiment, progress_of(state), best)
+            fresh = initial(experiment, self.algorithm, self.device)
+            with restoring(self.spec.algorithm):
+                check_fits(state, fresh, self.spec.algorithm)
+                state = deepcopy(state)  # the optimiser would go on in the caller's tensors
+                self.meta = placed(state["meta"], experiment, self.device)
+                best = placed(state["best"], experiment, self.device)
+                self.course = Course(experiment, progress_of(state), best)
         check(experiment, self.algorithm, self.meta)
         self.leaves = list(self.meta.values())
         with self.blaming("cannot make its optimiser"):
             self.optimiser = self.algorithm.optimiser(self.leaves)
         if state is not None:
-            self.optimiser.load_state_dict(state["optimiser"])
-            torch.set_rng_state(state["generator"])
-            if self.device.type == "cuda" and "device_generator" in state:
-                torch.cuda.set_rng_state(state["device_generator"], self.device)
+            with restoring(self.spec.algorithm):
+                self.optimiser.load_state_dict(state["optimiser"])
+                torch.set_rng_state(state["generator"])
+                if self.device.type == "cuda" and "device_generator" in state:
+                    torch.cuda.set_rng_state(state["device_generator"], self.device)
         else:
             torch.manual_seed(seed_for("plugins", self.spec.seed))
 

@@ -15,6 +15,7 @@ from mlbench.run.blame import blaming
 from mlbench.run.course import Course
 from mlbench.run.metastep import Adam, Condition
 from mlbench.run.progress import Progress, progress_of
+from mlbench.run.restoring import check_fits, restoring
 from mlbench.run.setup import Experiment
 from mlbench.run.start import check, initial, placed
 
@@ -37,13 +38,18 @@ def restored(
         meta = initial(experiment, algorithm, device)
         course = Course(experiment, Progress(), {})
     else:
-        state = deepcopy(state)
-        meta = placed(state["meta"], experiment, device)
-        course = Course(experiment, progress_of(state), placed(state["best"], experiment, device))
+        fresh = initial(experiment, algorithm, device)
+        with restoring(experiment.spec.algorithm):
+            check_fits(state, fresh, experiment.spec.algorithm)
+            state = deepcopy(state)
+            meta = placed(state["meta"], experiment, device)
+            best = placed(state["best"], experiment, device)
+            course = Course(experiment, progress_of(state), best)
     check(experiment, algorithm, meta)
     optimiser = optimiser_of(algorithm, meta)
     if state is not None:
-        optimiser.load_state_dict(state["optimiser"])
+        with restoring(experiment.spec.algorithm):
+            optimiser.load_state_dict(state["optimiser"])
     first, second = (
         {
             name: optimiser.state.get(value, {}).get(average, torch.zeros_like(value))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from mlbench.errors import CheckpointError
 from mlbench.run.events import Phase
@@ -63,12 +64,58 @@ def progress_of(state: dict[str, Any]) -> Progress:
     """Return the position that a state holds.
 
     Raises:
-        CheckpointError: The state was saved by another version of mlbench.
+        CheckpointError: The state was saved by another version of mlbench, or by no mlbench.
     """
     try:
-        return Progress(**state["progress"])
-    except TypeError as error:
+        progress = Progress(**state["progress"])
+    except (KeyError, TypeError) as error:
         raise CheckpointError(
             "the checkpoint was saved by another version of mlbench; delete it to begin that run"
             f" again ({error})"
         ) from error
+    for name, value in vars(progress).items():
+        if not KINDS.get(name, is_count)(value):
+            raise CheckpointError(
+                f"the checkpoint holds a {name} that is none; delete it to begin that run again"
+            )
+    return progress
+
+
+def is_count(value: object) -> bool:
+    """Return whether a value is a count that a journal can hold."""
+    return type(value) is int and 0 <= value < MOST
+
+
+def are_numbers(value: object) -> bool:
+    """Return whether a value is a list of numbers."""
+    return type(value) is list and {*map(type, value)} <= {float, int}
+
+
+def are_tests(value: object) -> bool:
+    """Return whether a value is what tests found: losses and scores by data set."""
+    return type(value) is dict and all(
+        type(name) is str
+        and type(found) in {tuple, list}
+        and len(found) == 2
+        and all(map(are_numbers, found))
+        and len(found[0]) == len(found[1]) > 0
+        for name, found in value.items()
+    )
+
+
+MOST = 2**62
+KINDS: dict[str, Callable[[Any], bool]] = {
+    "phase": lambda value: value in get_args(Phase),
+    "losses": are_numbers,
+    "scores": are_numbers,
+    "seconds": lambda value: (
+        type(value) is dict
+        and {*map(type, value)} <= {str}
+        and {*map(type, value.values())} <= {float, int}
+    ),
+    "ended": lambda value: type(value) is list and {*map(type, value)} <= {str},
+    "tested": are_tests,
+    "diverged": lambda value: value is None or type(value) is str,
+    "best_score": lambda value: value is None or type(value) in {float, int},
+}
+"""What the values of a :class:`Progress` may be that are no counts."""

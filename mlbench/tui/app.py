@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import importlib
 import threading
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.filter import LineFilter
 from textual.reactive import reactive
 from textual.screen import Screen
 
@@ -21,6 +23,7 @@ from mlbench.store.snapshot import Snapshot
 from mlbench.tui import themes
 from mlbench.tui.aside import aside
 from mlbench.tui.runs_screen import RunsScreen
+from mlbench.tui.shown import NothingSteers
 from mlbench.tui.view import View
 
 if TYPE_CHECKING:
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from mlbench.store.feed import Feed
 
 REFRESH_SECONDS = 1.0
+QUEUE_SECONDS = 10.0  # between two looks at a cluster's queue
+NOTHING_STEERS = NothingSteers()
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,7 @@ class Dashboard(App[None]):
         self.feed = feed
         self.polled = False
         self.polling = False
+        self.queued = 0  # runs in a cluster's queue
         self.troubled = False  # whether the last look at the store failed
         self.latest: tuple[int, Material] | None = None
         self.making = threading.Lock()
@@ -107,10 +113,16 @@ class Dashboard(App[None]):
             self.register_theme(theme)
         self.theme = themes.DARK.name
 
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Return what every line of every screen passes on its way to the terminal."""
+        return [*super().get_line_filters(), NOTHING_STEERS]
+
     def on_mount(self) -> None:
         """Follow the store."""
         self.poll()
         self.set_interval(REFRESH_SECONDS, self.poll)
+        self.ask_cluster()
+        self.set_interval(QUEUE_SECONDS, self.ask_cluster)
 
     def poll(self) -> None:
         """Look at the store, unless that is going on."""
@@ -144,7 +156,16 @@ class Dashboard(App[None]):
             from mlbench.store.feed import Feed
 
             self.feed = Feed(self.paths)
-        return self.feed.poll()
+        return replace(self.feed.poll(), queued=self.queued)
+
+    @work(exclusive=True, group="queue")
+    async def ask_cluster(self) -> None:
+        """Count what waits in a cluster's queue, on a thread of its own: clusters take their time.
+
+        What else there is to say of it, ``mlbench sweep --status`` says.
+        """
+        with suppress(MlbenchError):
+            self.queued = await aside(queued_runs, self.paths)
 
     def watch_snapshot(self, snapshot: Snapshot) -> None:
         """Pass a new snapshot on to the screen in front."""
@@ -260,6 +281,14 @@ class Dashboard(App[None]):
         yield SystemCommand("Theme", "Choose one of all themes", self.action_change_theme)
         yield SystemCommand("Keys", "What the keys do on this screen", self.action_keys)
         yield SystemCommand("Quit", "Leave the dashboard; runs go on", self.action_quit)
+
+
+def queued_runs(paths: StorePaths) -> int:
+    """Return how many runs of a store wait in a cluster's queue."""
+    from mlbench.sweep.slurm_queue import queue_states
+
+    states = queue_states(paths).by_spec().values()
+    return sum(state.standing in {"queued", "requeued"} for state in states)
 
 
 def here() -> Path:

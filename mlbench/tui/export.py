@@ -7,6 +7,7 @@ there is written over.
 from __future__ import annotations
 
 import itertools
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -25,6 +26,9 @@ from mlbench.store.snapshot import RunRow
 
 Writer = Callable[[Path], None]
 """Writes one file to where it is told; the ending says what it is."""
+
+FOREIGN = re.compile(r"[^\w.+-]")  # in a name of a run, which may hold anything
+LONGEST = 120  # characters of it
 
 EPISODES = "SELECT * FROM episodes WHERE run_id = '{run_id}' ORDER BY phase, eval_dataset, episode"
 
@@ -45,7 +49,7 @@ def write_files(folder: Path, what: str, writers: Mapping[str, Writer]) -> list[
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".mlbench-", dir=folder) as aside:
             made = dict(make(Path(aside), writers))
-            stem = free_stem(folder, what, list(made))
+            stem = free_stem(folder, FOREIGN.sub("_", what)[:LONGEST], list(made))
             return [path.rename(folder / f"{stem}{ending}") for ending, path in made.items()]
     except OSError as error:
         raise MlbenchError(

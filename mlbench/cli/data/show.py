@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +9,9 @@ import click
 
 from mlbench.cli.data.pictures import image_dataset, write_png
 from mlbench.cli.data.shown import described, tell
-from mlbench.cli.output import cell_text, print_rows
+from mlbench.cli.output import cell_text, print_json, print_rows
 from mlbench.cli.parameters import PluginName, Setting
+from mlbench.printable import printable
 
 if TYPE_CHECKING:
     from mlbench.images import ImageDataset
@@ -41,7 +41,7 @@ def command(
     data = image_dataset(name, settings)
     facts = facts_of(data)
     if as_json:
-        click.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+        print_json(facts)
     else:
         print_facts(facts)
     if sheet is not None:
@@ -93,6 +93,6 @@ def print_facts(facts: dict[str, Any]) -> None:
     width = max(map(len, lines))
     for key, text in lines.items():
         if text:
-            click.echo(f"{key.replace('_', ' '):<{width}}  {text}")
+            click.echo(printable(f"{key.replace('_', ' '):<{width}}  {text}"))
     click.echo()
     print_rows(facts["splits"], tuple(facts["splits"][0]))

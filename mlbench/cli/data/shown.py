@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from mlbench.cli.output import Form, print_rows
+from mlbench.cli.output import Form, narrate, print_rows
 
 if TYPE_CHECKING:
     from mlbench.images.pack import Manifest
@@ -100,7 +98,12 @@ def progress(title: str, total: int, *, bytes_: bool = False) -> Iterator[Callab
 
     console = Console(stderr=True)
     counts = (DownloadColumn(), TransferSpeedColumn()) if bytes_ else (MofNCompleteColumn(),)
-    columns = (TextColumn("{task.description}"), BarColumn(), *counts, TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        *counts,
+        TimeRemainingColumn(),
+    )
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as bar:
@@ -110,4 +113,4 @@ def progress(title: str, total: int, *, bytes_: bool = False) -> Iterator[Callab
 
 def tell(text: str) -> None:
     """Narrate on stderr."""
-    click.echo(text, err=True)
+    narrate(text)

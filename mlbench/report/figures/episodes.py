@@ -12,6 +12,7 @@ import polars as pl
 
 from mlbench.report.figures import Options
 from mlbench.report.figures.blocks import Block, figure, something, split
+from mlbench.report.figures.harmless import harmless_text
 from mlbench.report.figures.series import SPOT, Series, with_series
 from mlbench.report.figures.theme import (
     LABELS,
@@ -102,7 +103,7 @@ def panel(part: pl.DataFrame, series: Sequence[Series]) -> Panel:
         "axis": alt.Axis(
             title=None,
             values=[*place.values()],
-            labelExpr=f"{json.dumps(labels(shown))}[-datum.value]",
+            labelExpr=f"{json.dumps([*map(harmless_text, labels(shown))])}[-datum.value]",
             ticks=False,
             domain=False,
             grid=True,

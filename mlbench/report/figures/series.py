@@ -103,7 +103,10 @@ def short(settings: str) -> str:
 
 def short_list(text: str) -> str:
     """Return a list of equal numbers as ``3×20``, any other as it is."""
-    values = json.loads(text)
+    try:
+        values = json.loads(text)
+    except ValueError:
+        return text  # part of a name, which may hold anything
     alike = bool(values) and all(value == values[0] for value in values)
     return f"{len(values)}×{values[0]}" if alike else text
 

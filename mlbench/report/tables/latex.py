@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 
+from mlbench.printable import printable
 from mlbench.report.palette import look
 from mlbench.report.tables.model import Cell, Row, Table
 from mlbench.report.tables.words import (
@@ -174,4 +175,4 @@ def arrow(domain: str) -> str:
 
 def escaped(text: str) -> str:
     """Return a text that LaTeX sets as it is."""
-    return "".join(SPECIAL.get(letter, letter) for letter in text)
+    return "".join(SPECIAL.get(letter, letter) for letter in printable(text))

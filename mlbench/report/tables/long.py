@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from mlbench.printable import printable
 from mlbench.report.frames import aligned
 from mlbench.report.tables.words import (
     MEASURE,
@@ -30,7 +31,9 @@ def long_text(summary: pl.DataFrame) -> str:
     parts = summary.partition_by(SETTING, maintain_order=True)
     tables = [one_table(part, notes) for part in parts]
     if notes:
-        tables.append("\n".join(f"({place}) {note}" for place, note in enumerate(notes, 1)))
+        tables.append(
+            "\n".join(f"({place}) {printable(note)}" for place, note in enumerate(notes, 1))
+        )
     return "\n\n".join(tables)
 
 
@@ -52,8 +55,11 @@ def one_table(part: pl.DataFrame, notes: list[str]) -> str:
         ("difference", True, [signed(row.get("difference")) for row in rows]),
     ]
     shown = [(name, right, cells) for name, right, cells in columns if any(cells)]
-    lines = aligned([[name, *cells] for name, _, cells in shown], [right for _, right, _ in shown])
-    heading = [f"{conditions(part)}.", f"{MEASURE[kind]}, {PHRASES[statistic]}."]
+    lines = aligned(
+        [[name, *map(printable, cells)] for name, _, cells in shown],
+        [right for _, right, _ in shown],
+    )
+    heading = [f"{printable(conditions(part))}.", f"{MEASURE[kind]}, {PHRASES[statistic]}."]
     told = few([row["runs"] for row in rows], statistic)
     return "\n".join([*heading, "", *lines, *(["", told] if told else [])])
 

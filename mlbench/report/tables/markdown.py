@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from mlbench.printable import printable
 from mlbench.report.palette import look
 from mlbench.report.tables.model import Cell, Column, Row, Table
 from mlbench.report.tables.words import (
@@ -17,7 +18,7 @@ from mlbench.report.tables.words import (
 )
 from mlbench.store.records import Kind
 
-SPECIAL = re.compile(r"[\\`*_|<>~]")
+SPECIAL = re.compile(r"[\\`*_|<>~\[\]]|&(?=#|\w+;)")
 
 
 def markdown(tables: Sequence[Table]) -> str:
@@ -81,4 +82,4 @@ def line(cells: Sequence[str]) -> str:
 
 def escaped(text: str) -> str:
     """Return a text that Markdown shows as it is."""
-    return SPECIAL.sub(r"\\\g<0>", text)
+    return SPECIAL.sub(r"\\\g<0>", printable(text))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from mlbench.printable import printable
 from mlbench.report.palette import look
 from mlbench.report.tables.model import Cell, Column, Row, Table
 from mlbench.report.tables.words import (
@@ -108,7 +109,7 @@ def tail(cell: Cell, kind: Kind) -> str:
 
 def names(rows: Sequence[Row], room: int) -> list[list[str]]:
     """Return what each row is called, in lines no longer than there is room for."""
-    texts = [f"{look(row.algorithm).label} {row.settings}".strip() for row in rows]
+    texts = [printable(f"{look(row.algorithm).label} {row.settings}".strip()) for row in rows]
     return [
         textwrap.wrap(each, room, subsequent_indent="  ", break_long_words=False) for each in texts
     ]
@@ -140,7 +141,7 @@ def block(strips: Sequence[Strip], stub: Sequence[Sequence[str]]) -> list[str]:
     spans = []
     for domain, members in groupby(strips, key=lambda each: each.column.domain):
         wide = extent(list(members)) - len(GAP)
-        spans.append(f"{domain:<{wide}}")
+        spans.append(f"{printable(domain):<{wide}}")
     top = [" " * first, *spans]
     heads = [f"{'technique':<{first}}", *(each.lines[0] for each in strips)]
     rules = ["-" * first, *("-" * each.width for each in strips)]
@@ -161,4 +162,4 @@ def numbered(notes: Sequence[str]) -> list[str]:
 
 def filled(lines: Sequence[str], width: int) -> list[str]:
     """Return lines broken where they are too long."""
-    return [part for line in lines for part in textwrap.wrap(line, width)]
+    return [part for line in lines for part in textwrap.wrap(printable(line), width)]

@@ -9,6 +9,7 @@ from typing import Any
 
 from mlbench.errors import MisuseError, NothingToDrawError
 from mlbench.report.figures import FIGURES, Figure
+from mlbench.report.figures.harmless import harmless
 from mlbench.report.material import Material
 from mlbench.report.page.grid import boxed
 from mlbench.report.page.markup import Html, joined, raw, tag
@@ -65,7 +66,7 @@ def drawings(study: Study, figure: Figure) -> Iterator[tuple[str, Material, Draw
 def drawn_of(figure: Figure, material: Material) -> tuple[Drawing, bool]:
     """Return a figure of some runs, and whether they are more than it can show."""
     try:
-        return figure.draw(material).to_dict(), False
+        return harmless(figure.draw(material).to_dict()), False
     except (NothingToDrawError, MisuseError) as err:
         return " ".join(str(err).split()), isinstance(err, MisuseError)
 
