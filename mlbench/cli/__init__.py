@@ -19,6 +19,7 @@ from mlbench.printable import printable
 VERBS = {
     "run": "run",
     "resume": "resume",
+    "sweep": "sweep",
     "list": "list_",
     "describe": "describe",
     "new": "new",
@@ -28,6 +29,11 @@ VERBS = {
     "table": "table",
     "plot": "plot",
     "report": "report",
+    "rebuild": "rebuild",
+    "merge": "merge",
+    "export": "export",
+    "prune": "prune",
+    "backup": "backup",
     "tui": "tui",
     "doctor": "doctor",
 }

@@ -11,20 +11,21 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
+from mlbench.amounts import parse_bytes, parse_duration
 from mlbench.notation import parse_seeds
 from mlbench.plugins import Kind
-from mlbench.registry import find_plugin, find_plugins
 from mlbench.printable import printable
+from mlbench.registry import find_plugin, find_plugins
 from mlbench.store.paths import DATABASE
 
 F = TypeVar("F", bound=Callable[..., Any])
-
 TYPEABLE = re.compile(r"\w[\w.+-]*")
 
 
 def typeable(names: Iterable[str]) -> list[str]:
     """Return the names that a shell may put into a command line, which it runs as it stands."""
     return [name for name in names if TYPEABLE.fullmatch(name)]
+
 
 class PluginName(click.ParamType[str]):
     """The name of an installed plugin; completes in the shell."""
@@ -41,8 +42,8 @@ class PluginName(click.ParamType[str]):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """Offer the plugins whose names begin as typed."""
-        return [
         plugins = find_plugins(self.kind)
+        return [
             CompletionItem(name, help=printable(plugins[name].summary))
             for name in typeable(plugins)
             if name.startswith(incomplete)
@@ -112,6 +113,36 @@ class PerClass(click.ParamType[int]):
         if not text.isdecimal() or int(text) < 1:
             self.fail(f"{text!r} is no whole number of 1 or more.", param, ctx)
         return int(text)
+
+
+class Duration(click.ParamType[float]):
+    """A length of time, as ``4h`` or ``1h30m``; in seconds."""
+
+    name = "TIME"
+
+    def convert(
+        self, value: str | float, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the seconds."""
+        try:
+            return value if isinstance(value, float) else parse_duration(value)
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
+class Amount(click.ParamType[int]):
+    """An amount of memory, as ``8G`` or ``500M``; in bytes."""
+
+    name = "SIZE"
+
+    def convert(
+        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Return the bytes."""
+        try:
+            return value if isinstance(value, int) else parse_bytes(value)
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
 
 
 def database_option(function: F) -> F:

@@ -229,5 +229,5 @@ def conclude(tally: Tally, total: int, command: str, paths: StorePaths, *, stopp
         )
     if any(failure.retry for failure in tally.failures):
         click.echo(f"All of them again: {command} --retry-failed", err=True)
-    elif tally.done:
+    elif tally.done and not tally.failures:
         click.echo(f"Next: mlbench table{paths.option}", err=True)

@@ -229,13 +229,7 @@ class Attempts:
         flushed = saved = monotonic()
         shown = 0
         for beat in computation.beats():
-            # progress is that after the whole beat, in which a run may have several events
-            before = {run: progresses[run].position for run, _ in beat}
-            for run, event in beat:
-                before[run] -= event.positions
-            for run, event in beat:
-                keepers[run].take(event, before[run])
-                before[run] += event.positions
+            take(beat, keepers, progresses)
             told = dict(reversed(beat))
             if shown not in told:  # it diverged, and others go on
                 shown = min(told)
@@ -267,6 +261,19 @@ class Attempts:
         for keeper, progress in zip(keepers, progresses, strict=True):
             keeper.finished(progress)
         return [Ended(one, finished=True, exit_code=stop.exit_code) for one in progresses]
+
+
+def take(beat: Beat, keepers: Sequence[Keeper], progresses: Sequence[Progress]) -> None:
+    """Pass events on with the position at which each begins; the progress is that after them all.
+
+    A run may have several events in a beat.
+    """
+    positions = {run: progresses[run].position for run, _ in beat}
+    for run, event in beat:
+        positions[run] -= event.positions
+    for run, event in beat:
+        keepers[run].take(event, positions[run])
+        positions[run] += event.positions
 
 
 class Attempt:

@@ -77,9 +77,11 @@ class Snapshot:
         stamp: Grows whenever there is something new to ask the database about: a run ended, or
             the database can be read again.
         damaged: A line for each journal that cannot be read to its end.
+        queued: How many runs wait in a cluster's queue; they have no journal yet, or go on later.
     """
 
     runs: tuple[RunRow, ...] = ()
     held: str | None = None
     stamp: int = 0
     damaged: tuple[str, ...] = field(default=())
+    queued: int = 0

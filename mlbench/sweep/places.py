@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from mlbench.errors import MisuseError
-from mlbench.run.device import usable_cores
+from mlbench.run.device import check_device, usable_cores
 
 GPU = re.compile(r"\d+|(GPU|MIG)-[0-9a-fA-F/-]+")
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -41,8 +41,10 @@ def places_of(
         threads: Of each process.
 
     Raises:
-        MisuseError: GPUs are named where none is used, or not as they are called.
+        MisuseError: GPUs are named where none is used, or not as they are called; or the device
+            is not here.
     """
+    check_named(device)
     threads = threads or 1
     dealt: list[str] = []
     if gpus is not None:
@@ -60,6 +62,26 @@ def places_of(
         usual | ({VISIBLE: dealt[place % len(dealt)]} if dealt else {}) for place in range(jobs)
     )
     return Places(tuple(variables), threads)
+
+
+def check_named(device: str) -> None:
+    """Refuse a device that is not here, before every process does; takes no memory of a GPU.
+
+    Raises:
+        MisuseError: It is not here, or no device.
+    """
+    import torch
+
+    if not device.startswith("cuda"):
+        if device != "auto":
+            check_device(device)
+        return
+    index = device.partition(":")[2] or "0"
+    if not index.isdecimal() or int(index) >= torch.cuda.device_count():
+        raise MisuseError(
+            f"device {device!r} cannot be used: torch sees {torch.cuda.device_count()} GPUs here;"
+            " --device cpu always can"
+        )
 
 
 def visible_gpus() -> list[str]:

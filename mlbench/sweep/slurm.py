@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mlbench.sweep.job import Job
 
 AS_OFTEN_AS_NEEDED = 10_000  # time-outs after which submitit gives up; SlurmTask does much earlier
-MARGIN = 15.0  # seconds of the warning that are left for going back to the queue
+MARGIN = 15.0  # seconds of the warning, or a third of it, left for going back to the queue
 STANDING = ("ACCOUNT", "CONSTRAINT", "PARTITION", "QOS", "RESERVATION")
 """Options of sbatch that a user's environment may say, unless ``--slurm`` does."""
 
@@ -146,7 +146,8 @@ def hand_over(
             python = f"{shlex.quote(sys.executable)} -P"  # nothing here is taken for a library
             executor = executor_class(folder, AS_OFTEN_AS_NEEDED, python=python)
             executor.update_parameters(**parameters(submission, parallel))
-            patience = max(1.0, submission.options["signal_delay_s"] - MARGIN)
+            warning = submission.options["signal_delay_s"]
+            patience = warning - min(MARGIN, warning / 3)
             tasks = [
                 SlurmTask(task.arguments, str(folder / str(index)), patience)
                 for index, task in enumerate(submission.tasks)

@@ -65,22 +65,20 @@ class SlurmTask:
             self.leave(code)
         self.note(0)
 
-    def checkpoint(self) -> DelayedSubmission | None:
-        """Stop the run and return what goes on with it; ``None`` if that would get nowhere."""
+    def checkpoint(self) -> DelayedSubmission:
+        """Stop the run and return what goes on with it; leave if that would get nowhere."""
         from submitit.helpers import DelayedSubmission
 
         code = self.stop()
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # Slurm sends it to what is requeued
         fruitless = 0 if code == SAVED else self.fruitless + 1
-        if fruitless < FRUITLESS:
-            again = SlurmTask(self.arguments, self.mark, self.patience, fruitless)
-            return DelayedSubmission(again)
-        say(
-            f"it was stopped {fruitless} times in a row before it could save anything; give it"
-            " more time with --slurm time=..."
-        )
-        self.note(1)
-        return None
+        if fruitless >= FRUITLESS:
+            say(
+                f"it was stopped {fruitless} times in a row before it could save anything; give it"
+                " more time: --slurm time=..."
+            )
+            self.leave(1)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # Slurm sends it to what is requeued
+        return DelayedSubmission(SlurmTask(self.arguments, self.mark, self.patience, fruitless))
 
     def terminate(self, number: int, frame: FrameType | None) -> None:
         """Stop the run; go back to the queue unless Slurm ends or requeues the job itself."""

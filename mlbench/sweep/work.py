@@ -103,14 +103,13 @@ class Work:
                 unknown += len(job.seeds)
             else:
                 times.append(each * len(job.seeds))
-        jobs = f"{len(self.todo)} runs to do, in {len(self.jobs)} processes"
+        processes = "1 process" if len(self.jobs) == 1 else f"{len(self.jobs)} processes"
+        jobs = f"{len(self.todo)} runs to do, in {processes}"
         if not self.todo:
             return "Nothing is left to do."
         if not times:
             return f"{jobs}; how long they take is not known: nothing like them was run here yet"
-        lack = (
-            f", and those {unknown} that are like nothing that was run here yet" if unknown else ""
-        )
+        lack = f"; {unknown} of them are like nothing that was run here yet" if unknown else ""
         if places is None:
             return f"{jobs}; by past runs {duration_text(sum(times))} one after another{lack}"
         return (

@@ -29,6 +29,7 @@ STYLES: dict[Status, str] = {
     "interrupted": "$text-warning",
     "failed": "$text-error",
 }
+QUEUED = "◷"
 LOOKING = "looking at the database ..."
 
 
@@ -102,9 +103,10 @@ class StatusLine(Static):
 def counts(snapshot: Snapshot) -> Content:
     """Return how many runs there are of each status."""
     found = Counter(run.status for run in snapshot.runs)
-    if not found:
+    if not found and not snapshot.queued:
         return Content("no runs yet")
-    parts = [
+    parts = [Content(f"{QUEUED} {snapshot.queued} queued")] if snapshot.queued else []
+    parts += [
         Content.styled(f"{SYMBOLS[status]} {found[status]} {status}", STYLES[status])
         for status in ORDER
         if found[status]

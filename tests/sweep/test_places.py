@@ -51,3 +51,9 @@ def test_gpus_that_are_none_are_refused(gpus: str) -> None:
 def test_gpus_beside_a_device_are_refused() -> None:
     with pytest.raises(MisuseError, match="--device says cpu"):
         places_of("cpu", gpus="0")
+
+
+@pytest.mark.parametrize("device", ["cdua", "cuda:3", "cuda:x", "meta"])
+def test_a_device_that_is_not_here_is_refused_once_and_at_once(device: str) -> None:
+    with pytest.raises(MisuseError, match="cannot be used"):
+        places_of(device)
