@@ -54,6 +54,7 @@ while True:
     except duckdb.Error:
         time.sleep(0.02)
 """
+DOUBLED = "SELECT count(*) - count(DISTINCT (run_id, position)) FROM episodes"
 
 
 class Crowd:
@@ -161,9 +162,13 @@ class Crowd:
             time.sleep(0.02)
 
     def read(self) -> None:
-        """Ask what tables ask, for ever; it must never fail."""
+        """Ask what tables ask, for ever: it must never fail, nor see an episode twice."""
         while True:
             study(self.paths)
+            with connection.read(self.paths) as database:
+                (doubled,) = database.execute(DOUBLED).fetchone()
+            if doubled:
+                self.log.note("trouble", f"a reader saw {doubled} episodes twice")
             time.sleep(0.02)
 
     def look(self) -> None:

@@ -37,7 +37,7 @@ class Slot:
         chance: Decides how long it lives.
     """
 
-    longest = 1.5  # seconds that a process lives
+    longest = 0.8  # seconds that a process lives
 
     def __init__(
         self, name: str, work: Callable[[], None], log: Log, chance: random.Random

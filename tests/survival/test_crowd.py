@@ -29,7 +29,7 @@ def check(found: dict[str, Any]) -> None:
 
 
 def test_a_crowd_of_some_seconds_loses_nothing_and_fails_nobody(tmp_path: Path) -> None:
-    found = crowd(tmp_path, "4", "1", "1000")
+    found = crowd(tmp_path, "3", "1", "1000")
     check(found)
     assert found["acknowledged"] >= 4 * 1_000
 
