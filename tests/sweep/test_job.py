@@ -13,7 +13,7 @@ from mlbench.cli.parameters import Seeds
 from mlbench.cli.run import command
 from mlbench.run.setup import Request
 from mlbench.store.paths import StorePaths
-from mlbench.sweep.job import job_of, request_arguments, seeds_text
+from mlbench.sweep.job import OPTIONS, job_of, request_arguments, seeds_text
 
 PATHS = StorePaths(Path("/tmp/a b/runs.duckdb"))  # noqa: S108 - a name, nothing is written
 WHOLE = Request(
@@ -39,8 +39,7 @@ def test_the_command_line_asks_for_what_was_requested() -> None:
     given_ = context.params
     assert (given_["algorithm"], given_["train"], given_["evals"]) == ("maml", "mini", WHOLE.evals)
     assert dict(given_["settings"]) == WHOLE.settings
-    names = ("ways", "shots", "queries", "protocol", "budget", "precision")
-    names += ("train_tasks", "validation_tasks", "validate_every", "test_tasks")
+    names = tuple(OPTIONS)
     assert {name: given_[name] for name in names} == {name: getattr(WHOLE, name) for name in names}
 
 

@@ -11,6 +11,7 @@ from mlbench.errors import DataError, MisuseError
 from mlbench.run.setup import Request
 from mlbench.store.journal import RunState
 from mlbench.store.paths import StorePaths
+from mlbench.store.records import Status
 from mlbench.sweep import planning
 from mlbench.sweep.grid import Cell, parse_grid
 from mlbench.sweep.job import Job, job_of
@@ -34,15 +35,10 @@ def maker(tmp_path: Path) -> Callable[[Cell, list[tuple[int, str]]], Job]:
     return lambda cell, pairs: job_of(cell.request, cell.label, pairs, paths, ())
 
 
-def state(run: SweepRun, status: str) -> dict[str, RunState]:
+def state(run: SweepRun, status: Status) -> dict[str, RunState]:
     assert run.spec_hash is not None
     found = RunState(
-        run_id="r",
-        spec_hash=run.spec_hash,
-        status=status,
-        attempts=1,
-        started="",
-        error=None,  # type: ignore[arg-type]
+        run_id="r", spec_hash=run.spec_hash, status=status, attempts=1, started="", error=None
     )
     return {run.spec_hash: found}
 
@@ -84,7 +80,7 @@ def test_what_cannot_be_prepared_is_a_failure_and_no_end(monkeypatch: pytest.Mon
         ("failed", "failed"),
     ],
 )
-def test_a_run_stands_as_its_journal_says(status: str, standing: str) -> None:
+def test_a_run_stands_as_its_journal_says(status: Status, standing: str) -> None:
     run = runs_of()[0]
     assert run.standing(state(run, status)) == standing
     assert run.standing({}) == "to do"
