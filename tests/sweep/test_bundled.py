@@ -54,7 +54,7 @@ def test_a_file_may_name_the_runs_of_a_bundled_grid(tmp_path: Path) -> None:
     file.write_text("runs_of = 'quick-tour'\n")
     assert load_grid(str(file)).cells == load_grid("quick-tour").cells
     file.write_text("runs_of = 'slow-tour'\n")
-    with pytest.raises(MisuseError, match="runs_of 'slow-tour' is none of figure-3.2"):
+    with pytest.raises(MisuseError, match="runs_of 'slow-tour' is none of figure"):
         load_grid(str(file))
 
 

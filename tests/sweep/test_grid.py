@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlbench.errors import MisuseError
-from mlbench.sweep.grid import Grid, parse_grid
+from mlbench.sweep.grid import parse_grid
 
 SMALL = '[[grid]]\nalgorithm = "maml"\ntrain = "sine"\n'
 
@@ -161,7 +161,9 @@ LINES = st.one_of(
 @settings(max_examples=200, deadline=None)
 @given(st.lists(LINES, max_size=8).map("\n".join))
 def test_any_text_is_a_grid_or_told_in_one_line(text: str) -> None:
+    told = ""
     try:
-        assert isinstance(parse_grid(text, "mine.toml"), Grid)
+        parse_grid(text, "mine.toml")
     except MisuseError as error:
-        assert len(str(error).splitlines()) == 1
+        told = str(error)
+    assert len(told.splitlines()) <= 1
