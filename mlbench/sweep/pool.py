@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from mlbench.errors import StoreError
 from mlbench.session.drive import Tell
 from mlbench.session.keeper import declare_failed
 from mlbench.session.process import Launch, spawn
@@ -128,6 +129,7 @@ class Pool:
         self.feed = Feed(paths)
         self.host = socket.gethostname()
         self.ingested = time.monotonic()
+        self.trouble: str | None = None  # why journals could not be taken in last
 
     def run(self) -> int:
         """Do all jobs; return 0, or 128 plus the signal that asked to stop.
@@ -143,14 +145,28 @@ class Pool:
                         return stop.exit_code
                     self.look()
                     time.sleep(LOOK_SECONDS)
-            except BaseException:
+            except KeyboardInterrupt:
                 for one in self.active:
                     kill(one.launch.pid)
                 raise
+            except BaseException:
+                self.stop_all()
+                raise
             finally:
                 self.view.end()
-                refresh(self.paths)
+                self.take_in()
         return 0
+
+    def take_in(self) -> None:
+        """Bring journals into the database; what prevents it is told once, and stops no run."""
+        self.ingested = time.monotonic()
+        try:
+            trouble = refresh(self.paths).waiting
+        except StoreError as error:
+            trouble = str(error)
+        if trouble and trouble != self.trouble:
+            self.tell(f"The episodes wait in {self.paths.journals}: {trouble}")
+        self.trouble = trouble
 
     def look(self) -> None:
         """Begin what can be begun, see what has ended, stop what takes too much."""
@@ -159,8 +175,7 @@ class Pool:
         for one in list(self.active):
             self.follow(one, snapshot)
         if time.monotonic() - self.ingested > INGEST_SECONDS:
-            refresh(self.paths)
-            self.ingested = time.monotonic()
+            self.take_in()
         self.view.show(self.active, self.tally)
 
     def fill(self) -> None:

@@ -181,6 +181,17 @@ def test_two_sweeps_at_once_do_every_run_once(paths: StorePaths) -> None:
     assert [last_status(paths, f"slow-{n}").attempts for n in range(4)] == [1] * 4  # type: ignore[union-attr]
 
 
+def test_a_database_that_takes_nothing_in_stops_no_run_and_is_told_once(
+    paths: StorePaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "INGEST_SECONDS", 0.0)
+    paths.database.write_text("not a database at all")
+    tally, code, told = done(paths, job(paths, "slow", 0), job(paths, "slow", 1))
+    assert (tally.done, code) == (2, 0)
+    (line,) = told
+    assert "is no DuckDB database" in line
+
+
 def test_a_signal_stops_all_processes_and_says_how(paths: StorePaths) -> None:
     def act() -> bool:
         begun = last_status(paths, "hangs-0") is not None
