@@ -14,22 +14,23 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 
-from mlbench.errors import StoreBusyError, StoreError, StoreReadOnlyError
+from mlbench.errors import StoreBusyError
 from mlbench.store import schema
 from mlbench.store.liveness import sign
 from mlbench.store.paths import StorePaths
+from mlbench.store.refusals import explained, read_only_error
 
+T = TypeVar("T")
 PATIENCE = 5.0
 PAUSE = 0.02
-HOLDER = re.compile(r"held in (?P<program>.+?)(?: \(deleted\))? \(PID (?P<pid>\d+)\)")
 READ_CONFIG: dict[str, str | bool | int | float | list[str]] = {
     # No file but the database's own, no variable of Python's, and no way back, whatever the query.
     "enable_external_access": "false",
@@ -100,38 +101,74 @@ def opened(
     paths: StorePaths, *, read_only: bool, patience: float
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Lock, connect, and undo both; nothing is held while waiting."""
-    deadline = time.monotonic() + patience
-    while True:
-        descriptor = lock(paths, shared=read_only)
-        if descriptor is None:
-            pid = lock_holder(paths)
-            known = f"another mlbench process (PID {pid}, or readers)"
-            holder = known if pid else "other mlbench processes"
-            busy = StoreBusyError(
-                f"{paths.database} has been in use by {holder} for {patience:g} s; wait for it, and"
-                " try again",
-                holder,
-                ours=pid == str(os.getpid()),
-            )
-        else:
-            try:
-                connection = connect(paths.database, read_only=read_only)
-            except StoreBusyError as err:
-                busy = err
-            except BaseException:
-                unlock(descriptor)
-                raise
-            else:
-                break
+
+    def attempt() -> tuple[int, duckdb.DuckDBPyConnection]:
+        descriptor = lock_or_refuse(paths, shared=read_only, patience=patience)
+        try:
+            return descriptor, connect(paths.database, read_only=read_only)
+        except BaseException:
             unlock(descriptor)
-        if time.monotonic() >= deadline:
-            raise busy
-        time.sleep(PAUSE)
+            raise
+
+    descriptor, connection = patiently(attempt, patience)
     try:
         with connection:
             yield connection
     finally:
         unlock(descriptor)
+
+
+@contextmanager
+def locked(paths: StorePaths, *, shared: bool, patience: float = PATIENCE) -> Iterator[None]:
+    """Hold the store's lock without opening the database: others wait until we let go.
+
+    Raises:
+        StoreBusyError: Another process held it all the time.
+    """
+    paths.check_home()
+    descriptor = patiently(
+        lambda: lock_or_refuse(paths, shared=shared, patience=patience), patience
+    )
+    try:
+        yield
+    finally:
+        unlock(descriptor)
+
+
+def patiently(attempt: Callable[[], T], patience: float) -> T:
+    """Return what an attempt does, which is repeated for some seconds while it finds others busy.
+
+    Raises:
+        StoreBusyError: It did to the last.
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return attempt()
+        except StoreBusyError:
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(PAUSE)
+
+
+def lock_or_refuse(paths: StorePaths, *, shared: bool, patience: float) -> int:
+    """Return a descriptor that holds the store's lock.
+
+    Raises:
+        StoreBusyError: Others hold it.
+    """
+    descriptor = lock(paths, shared=shared)
+    if descriptor is not None:
+        return descriptor
+    pid = lock_holder(paths)
+    known = f"another mlbench process (PID {pid}, or readers)"
+    holder = known if pid else "other mlbench processes"
+    raise StoreBusyError(
+        f"{paths.database} has been in use by {holder} for {patience:g} s; wait for it, and"
+        " try again",
+        holder,
+        ours=pid == str(os.getpid()),
+    )
 
 
 def lock(paths: StorePaths, *, shared: bool) -> int | None:
@@ -186,84 +223,35 @@ def connect(database: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         return duckdb.connect(database)
 
 
+def connect_aside(database: Path, *, confined: bool = False) -> duckdb.DuckDBPyConnection:
+    """Connect to a file of ours that nobody else knows of.
+
+    Args:
+        database: The file; made where there is none.
+        confined: Whether it holds what others wrote, and is kept from reaching other files.
+    """
+    return duckdb.connect(database, config=READ_CONFIG if confined else {})
+
+
 def create(database: Path) -> None:
     """Make an empty database aside and rename it, so that no half-made one is ever seen."""
-    aside = database.with_name(f"{database.name}.{os.getpid()}.new")
-    log = aside.with_name(f"{aside.name}.wal")
+    aside = aside_of(database)
     try:
-        with duckdb.connect(aside) as connection:
+        with connect_aside(aside) as connection:
             schema.migrate(connection)
             connection.execute("CHECKPOINT")  # closing does so too, but keeps quiet if it fails
+        log_of(database).unlink(missing_ok=True)  # of a database that was deleted
         aside.replace(database)
     finally:
         aside.unlink(missing_ok=True)
-        log.unlink(missing_ok=True)
+        log_of(aside).unlink(missing_ok=True)
 
 
-@contextmanager
-def explained(database: Path) -> Iterator[None]:
-    """Turn what DuckDB says of the file, the disk or its lock into an error that helps.
-
-    Errors of a query are not touched.
-    """
-    try:
-        yield
-    except OSError as err:
-        raise read_only_error(database, err.strerror) from err
-    except (
-        duckdb.IOException,
-        duckdb.SerializationException,
-        duckdb.FatalException,
-        duckdb.InternalException,
-        duckdb.TransactionException,  # a commit that finds no room
-    ) as err:
-        raise explanation(database, str(err)) from err
-    except duckdb.ConnectionException as err:
-        raise StoreBusyError(
-            f"{database} is open in this very process, in another way; close it there",
-            "this very process",
-            ours=True,
-        ) from err
+def aside_of(database: Path) -> Path:
+    """Return where this process makes what takes the place of a database."""
+    return database.with_name(f"{database.name}.{os.getpid()}.new")
 
 
-def read_only_error(database: Path, reason: str | None) -> StoreError:
-    """Return the error for a database that may not be written."""
-    return StoreReadOnlyError(
-        f"{database} cannot be written: {reason}; get the right to write it and its folder, or"
-        " name another with --db"
-    )
-
-
-def explanation(database: Path, message: str) -> StoreError:
-    """Return the error that stands for one of DuckDB's messages about its file."""
-    if "Could not set lock" in message:
-        match = HOLDER.search(message)
-        holder = (
-            f"{Path(match['program']).name} (PID {match['pid']})" if match else "another program"
-        )
-        return StoreBusyError(
-            f"{database} is in use by {holder}; close it there, and try again", holder
-        )
-    if "not a valid DuckDB database" in message:
-        return StoreError(f"{database} is no DuckDB database; {remedy(database)}")
-    if "No space left" in message or "Could not write" in message:
-        return StoreReadOnlyError(
-            f"{database} takes no more: the disk or the quota is full; free some space and try"
-            " again (nothing is lost, the journals have it)"
-        )
-    if "Permission denied" in message or "Read-only file system" in message:
-        return read_only_error(database, "permission denied")
-    if "version number" in message:
-        return StoreError(
-            f"{database} was written by another version of DuckDB than {duckdb.__version__};"
-            " install that one, or name another database with --db"
-        )
-    reason = " ".join(message.split())
-    return StoreError(f"{database} cannot be used: {reason}; {remedy(database)}")
-
-
-def remedy(database: Path) -> str:
-    """Return what to do about a database that is none."""
-    journals = StorePaths(database).journals
-    anew = f" (mlbench makes it anew from {journals})" if journals.is_dir() else ""
-    return f"move it away{anew}, or name another with --db"
+def log_of(database: Path) -> Path:
+    """Return where DuckDB keeps what it has not written into a database yet."""
+    return database.with_name(f"{database.name}.wal")

@@ -21,10 +21,11 @@ import pytest
 
 from mlbench.errors import StoreBusyError, StoreError, StoreReadOnlyError
 from mlbench.store import schema
-from mlbench.store.connection import explanation, read, write
+from mlbench.store.connection import read, write
 from mlbench.store.ingest import ingest, refresh
 from mlbench.store.paths import StorePaths
 from mlbench.store.queries import find_run, list_runs
+from mlbench.store.refusals import explanation
 
 HOLD = """
 import duckdb, sys
