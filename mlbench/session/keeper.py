@@ -70,9 +70,13 @@ class Keeper:
 
     def begin(self, position: int, origin: dict[str, Any]) -> Journal:
         """Open the journal of this attempt and write its first line; the caller closes it."""
-        self.journal = Journal.open(self.paths, self.run_id, self.attempt)
         first = started(self.experiment, self.run_id, self.attempt, position, origin)
-        self.journal.append([first])
+        self.journal = Journal.open(self.paths, self.run_id, self.attempt)
+        try:
+            self.journal.append([first])
+        except BaseException:
+            self.journal.close()
+            raise
         return self.journal
 
     def take(self, event: Event, position: int) -> None:
