@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from mlbench.run.setup import Request
 from mlbench.session.process import command_text
@@ -48,17 +49,17 @@ class Job:
     @property
     def arguments(self) -> tuple[str, ...]:
         """Return what follows ``mlbench``."""
-        return (*self.retry, *ALONE)
+        return (*self.asked, "--db", self.database, *ALONE)
 
     @property
-    def retry(self) -> tuple[str, ...]:
-        """Return what a person types after ``mlbench`` to run this by hand."""
-        return (*self.base, "--seeds", seeds_text(self.seeds), "--db", self.database)
+    def asked(self) -> tuple[str, ...]:
+        """Return what follows ``mlbench``, database left out."""
+        return (*self.base, "--seeds", seeds_text(self.seeds))
 
     @property
     def command(self) -> str:
         """Return the command line that a person types to run this by hand."""
-        return command_text(self.retry)
+        return command_text(self.asked) + StorePaths(Path(self.database)).option
 
     def narrowed(self, hashes: Sequence[str]) -> Job:
         """Return this job with those of its runs that have these hashes."""
