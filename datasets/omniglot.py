@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import ClassVar
 
 import numpy as np
@@ -41,7 +42,7 @@ TEST = range(1201, 1624)  # of Vinyals et al.
 TREE = "omniglot-py"
 DRAWING = re.compile(r"(?P<character>\d{4})_\d\d\.png")
 ARRAYS = {"images_background.npz": BACKGROUND, "images_evaluation.npz": EVALUATION}
-BROKEN = (zipfile.BadZipFile, zlib.error)
+BROKEN = (zipfile.BadZipFile, zlib.error, TokenError)
 ADDRESS = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python/"
 
 
@@ -118,7 +119,7 @@ def load_array(file: Path, characters: int) -> NDArray[np.bool_]:
     try:
         with file.open("rb") as content, np.load(content, allow_pickle=False) as arrays:
             images: NDArray[np.bool_] = arrays["images"]
-    except (ValueError, LookupError, EOFError, TypeError, *BROKEN) as err:
+    except (ValueError, LookupError, EOFError, TypeError, MemoryError, *BROKEN) as err:
         raise DataError(f"{file} is damaged, or has no array 'images' ({err}); {again}") from err
     if images.dtype != np.bool_ or images.ndim != 4 or len(images) != characters:
         raise DataError(

@@ -39,11 +39,8 @@ def print_rows(
         print_json(table)
         return
     if form == "csv":
-        target = io.StringIO()
-        writer = csv.DictWriter(target, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({key: cell_text(value) for key, value in row.items()} for row in table)
-        print_data(target.getvalue())
+        cells = ([cell_text(row[column]) for column in columns] for row in table)
+        print_data("".join(map(csv_line, [columns, *cells])))
         return
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     cells = [[cell_text(row[column]) for column in columns] for row in table]
@@ -59,6 +56,13 @@ def cell_text(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value))
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def csv_line(cells: Sequence[str]) -> str:
+    r"""Return a line of CSV that ends in ``\n``; whatever may end a line elsewhere is quoted."""
+    target = io.StringIO(newline="")
+    csv.writer(target, lineterminator="\r\n").writerow(cells)
+    return target.getvalue().removesuffix("\r\n") + "\n"
 
 
 def print_json(value: Any) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from mlbench.cli.output import Form, form_options
+from mlbench.cli.output import Form, form_options, print_data
 from mlbench.cli.parameters import database_option
 from mlbench.errors import MisuseError
 
@@ -47,4 +47,8 @@ def command(query: str | None, schema: bool, form: Form, database: Path) -> None
     with up_to_date(paths, "the answer"):
         frame = sql(paths, text)
     write = {"text": frame_text, "csv": frame_csv, "json": frame_json}[form]
-    click.echo(write(frame).rstrip("\n"))
+    answer = write(frame).rstrip("\n")
+    if form == "csv":
+        print_data(f"{answer}\n")
+    else:
+        click.echo(answer)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import click
 
+from mlbench.cli.output import print_data
 from mlbench.cli.parameters import database_option
 from mlbench.errors import MisuseError, NothingToDrawError
 from mlbench.stats.names import STATISTICS, Statistic
@@ -112,6 +113,8 @@ def command(
     if output:
         write(output, f"{content}\n")
         click.echo(f"Wrote {output}.", err=True)
+    elif chosen == "csv":
+        print_data(f"{content}\n")
     else:
         click.echo(content)
     if material.summary.is_empty():

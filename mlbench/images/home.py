@@ -24,6 +24,8 @@ HOME_VARIABLE = "MLBENCH_DATA"
 MANIFEST = "manifest.json"
 PIXELS = "images.npy"
 MARKS = "marks.npy"
+NO_JSON = (ValueError, RecursionError)
+"""All that reading JSON raises that is none, or that was made to do harm."""
 PACK_FILES = frozenset({MANIFEST, PIXELS, MARKS, *(f"{split}.npy" for split in SPLITS)})
 """What a pack may hold; arrays by split are those of format 1, which can be replaced."""
 
@@ -57,9 +59,9 @@ def own_names() -> list[str]:
     for name in packed_names():
         try:
             own = json.loads((pack_folder(name) / MANIFEST).read_text(encoding="utf-8"))["own"]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (*NO_JSON, OSError, KeyError, TypeError):
             continue
-        if own:
+        if own is True:
             names.append(name)
     return names
 

@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 
 from mlbench.episodes import SPLITS, Split
 from mlbench.errors import DataError
-from mlbench.images.home import MANIFEST, MARKS, PIXELS, pack_folder
+from mlbench.images.home import MANIFEST, MARKS, NO_JSON, PIXELS, pack_folder
 from mlbench.images.recipe import Recipe
+from mlbench.images.typed import is_of
 
 FORMAT = 2
 CHUNK = 1 << 24  # bytes hashed at once
@@ -172,7 +173,7 @@ class Manifest:
                     f" mlbench reads {FORMAT}; {again}"
                 )
             manifest = cls.from_json(fields)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as err:
+        except (*NO_JSON, OSError, KeyError, TypeError, AttributeError) as err:
             reason = "is absent" if isinstance(err, FileNotFoundError) else "is damaged"
             raise DataError(f"{folder / MANIFEST} {reason}; {again}") from err
         if manifest.fingerprint != fingerprint:
@@ -196,7 +197,10 @@ class Manifest:
             "files": {name: PackedFile(**each) for name, each in fields["files"].items()},
             "split": PackedRule(**fields["split"]),
         }
-        return cls(**values)
+        manifest = cls(**values)
+        if not is_of(manifest, cls) or any(each.count < 0 for each in manifest.classes):
+            raise ValueError("a value of another type")
+        return manifest
 
     @property
     def add_command(self) -> str:
@@ -205,6 +209,15 @@ class Manifest:
         words += ["--skip-damaged"] * bool(self.damaged)
         words += [*recipe_words(self.recipe, Recipe()), *self.options, "--replace"]
         return add_command(self.name, self.roots, *words)
+
+
+def _read_array(path: Path, *, empty: bool) -> NDArray[Any]:
+    """Return the array of a file, mapped unless it is empty; as numpy's own format, no other."""
+    if not empty:
+        return np.lib.format.open_memmap(path, mode="c")
+    with path.open("rb") as file:
+        array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+    return array
 
 
 def recipe_words(recipe: Recipe, usual: Recipe) -> list[str]:
@@ -305,8 +318,8 @@ class Pack:
 
     def _load(self, file: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         try:
-            content = np.load(self.folder / file, mmap_mode="c" if shape[0] else None)
-        except (OSError, ValueError, EOFError) as err:
+            content = _read_array(self.folder / file, empty=not shape[0])
+        except Exception as err:  # a file may hold anything, and its reader raise anything
             raise DataError(self._trouble(file, "is damaged")) from err
         if content.shape != shape or content.dtype != dtype:
             raise DataError(self._trouble(file, "holds another array"))

@@ -12,6 +12,8 @@ from PIL import Image, UnidentifiedImageError
 
 from mlbench.errors import DataError
 
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""What Pillow may take a file for. Some of its other readers start programs: EPS, Ghostscript."""
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 """All that Pillow's decoders raise at a file that is no image, or half of one."""
 
@@ -65,7 +67,7 @@ class FileImage:
     def decode(self) -> Image.Image:
         """Return the image in RGB."""
         try:
-            with Image.open(self.path) as image:
+            with Image.open(self.path, formats=FORMATS) as image:
                 if image.mode.startswith(("I", "F")):
                     raise DataError(
                         f"{self} has more than 8 bits a channel (mode {image.mode}); convert it to"
@@ -78,7 +80,7 @@ class FileImage:
     def size(self) -> tuple[int, int]:
         """Return width and height, without decoding."""
         try:
-            with Image.open(self.path) as image:
+            with Image.open(self.path, formats=FORMATS) as image:
                 return image.size
         except UNREADABLE as err:
             raise damaged(self, err) from err

@@ -23,7 +23,7 @@ from mlbench.run.device import Execution
 from mlbench.run.events import Episodes, Event, Phase
 from mlbench.run.judgement import check_predictions, check_step, judge
 from mlbench.run.progress import Progress, progress_of
-from mlbench.run.restoring import check_fits, restoring
+from mlbench.run.restoring import check_fits, load_optimiser, restoring
 from mlbench.run.setup import Experiment
 from mlbench.run.start import check, initial, placed
 
@@ -65,8 +65,8 @@ class Run:
         with self.blaming("cannot make its optimiser"):
             self.optimiser = self.algorithm.optimiser(self.leaves)
         if state is not None:
+            load_optimiser(self.optimiser, state, self.spec.algorithm)
             with restoring(self.spec.algorithm):
-                self.optimiser.load_state_dict(state["optimiser"])
                 torch.set_rng_state(state["generator"])
                 if self.device.type == "cuda" and "device_generator" in state:
                     torch.cuda.set_rng_state(state["device_generator"], self.device)

@@ -15,7 +15,7 @@ from mlbench.run.blame import blaming
 from mlbench.run.course import Course
 from mlbench.run.metastep import Adam, Condition
 from mlbench.run.progress import Progress, progress_of
-from mlbench.run.restoring import check_fits, restoring
+from mlbench.run.restoring import check_fits, load_optimiser, restoring
 from mlbench.run.setup import Experiment
 from mlbench.run.start import check, initial, placed
 
@@ -48,8 +48,7 @@ def restored(
     check(experiment, algorithm, meta)
     optimiser = optimiser_of(algorithm, meta)
     if state is not None:
-        with restoring(experiment.spec.algorithm):
-            optimiser.load_state_dict(state["optimiser"])
+        load_optimiser(optimiser, state, experiment.spec.algorithm)
     first, second = (
         {
             name: optimiser.state.get(value, {}).get(average, torch.zeros_like(value))

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from torch import Tensor
+from torch.optim import Optimizer
 
 from mlbench.contract import Parameters
 from mlbench.errors import CheckpointError, MlbenchError, first_line
@@ -52,6 +53,26 @@ def check_fits(state: dict[str, Any], fresh: Parameters, algorithm: str) -> None
                 raise CheckpointError(
                     f"the saved state has a {name!r} of another shape than {algorithm}; {REMEDY}"
                 )
+
+
+def load_optimiser(optimiser: Optimizer, state: dict[str, Any], algorithm: str) -> None:
+    """Let an optimiser go on from a saved state, whose settings are as many and of their types.
+
+    Raises:
+        CheckpointError: They are not.
+    """
+    with restoring(algorithm):
+        before = kinds_of(optimiser)
+        optimiser.load_state_dict(state["optimiser"])
+        if kinds_of(optimiser) != before:
+            raise CheckpointError(
+                f"the saved state has other settings of the optimiser than {algorithm}; {REMEDY}"
+            )
+
+
+def kinds_of(optimiser: Optimizer) -> list[dict[str, type]]:
+    """Return the types of an optimiser's settings, by name and group."""
+    return [{name: type(value) for name, value in g.items()} for g in optimiser.param_groups]
 
 
 def is_like(value: object, other: Tensor) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
@@ -97,8 +98,12 @@ def is_alive(paths: StorePaths, run_id: str) -> bool:
     """Return whether some process is running this run."""
     try:
         descriptor = os.open(paths.run_lock(run_id), os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False  # the last two of names that a database of somebody else's may hold
+    except OSError as err:
+        if err.errno == errno.ENAMETOOLONG:
+            return False
+        raise
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

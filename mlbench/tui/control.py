@@ -27,7 +27,8 @@ def start(paths: StorePaths, arguments: Sequence[str]) -> Launch:
 
 def resume(paths: StorePaths, run_id: str) -> Launch:
     """Start a process that goes on with a run; errors are those of :func:`start`."""
-    return spawn(paths, ("resume", run_id, "--db", str(paths.database)))
+    # A name of somebody else's may begin with a dash, and is no option for that.
+    return spawn(paths, ("resume", "--db", str(paths.database), "--", run_id))
 
 
 def refuse_resuming(paths: StorePaths, row: RunRow) -> None:

@@ -16,6 +16,7 @@ from mlbench.errors import DataError
 BYTES = b"\0\0\x08"  # begins a file of unsigned bytes; the number of dimensions follows
 LEAST = 4  # bytes of a header without any dimensions
 GZIP = b"\x1f\x8b"
+MOST = 1 << 30  # bytes that are read: of few compressed ones, many may come
 
 
 def read_idx(path: Path) -> NDArray[np.uint8]:
@@ -24,9 +25,11 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
     Raises:
         DataError: It is of another kind, is cut short, or holds more than its header says.
     """
-    content = path.read_bytes()
     try:
-        return parse_idx(gzip.decompress(content) if content.startswith(GZIP) else content)
+        with path.open("rb") as file:
+            packed = file.read(len(GZIP)) == GZIP
+        with gzip.open(path) if packed else path.open("rb") as file:
+            return parse_idx(file.read(MOST + 1))
     except (ValueError, EOFError, zlib.error, gzip.BadGzipFile) as err:
         raise DataError(f"{path} is damaged ({err}); restore it from the original") from err
 
@@ -37,6 +40,8 @@ def parse_idx(content: bytes) -> NDArray[np.uint8]:
     Raises:
         ValueError: It holds none, or more or less than its header says.
     """
+    if len(content) > MOST:
+        raise ValueError(f"it holds more than {MOST >> 20} MB")
     if content[:3] != BYTES or len(content) < LEAST:
         raise ValueError("it is no IDX file of bytes")
     header = Struct(f">4x{content[3]}I")

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from mlbench.errors import DataError
-from mlbench.images.home import data_home
+from mlbench.images.home import NO_JSON, data_home
 from mlbench.images.overlaps.pairs import PAIR, Pairs, Side, find_pairs, traded
 from mlbench.images.pack import Manifest, Pack
 
@@ -84,7 +84,7 @@ def recall(first: Manifest, second: Manifest | None) -> Pairs | None:
         if content["format"] != FORMAT:
             return None
         pairs = np.array([tuple(row) for row in content["pairs"]], dtype=PAIR)
-    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+    except (*NO_JSON, OSError, KeyError, TypeError, OverflowError):
         return None
     if swapped:
         pairs = traded(pairs)
