@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from mlbench.printable import printable
 from mlbench.store.paths import StorePaths
 from mlbench.sweep.slurm_command import SlurmError, ask
 from mlbench.sweep.slurm_record import Submission, Task, folder_of, submissions
@@ -244,4 +245,4 @@ def last_words(log: Path) -> str | None:
     except OSError:
         return None
     telling = [line.strip() for line in lines if line.strip() and not CHATTER.match(line.strip())]
-    return telling[-1][:300] if telling else None
+    return printable(telling[-1][:300]) if telling else None

@@ -7,8 +7,9 @@
 #   tests/slurm/stop.sh FOLDER                                # ends every daemon of it
 #
 # It needs no systemd, has no accounting, and neither reads nor changes what the machine has of
-# Slurm: key, socket, state and logs lie in FOLDER, and the ports are free ones. Jobs go to
-# partition "batch"; what is sent to "urgent" preempts them: SIGTERM, 20 s of grace, requeued.
+# Slurm: key, socket, state and logs lie in FOLDER, and the ports are free ones. The node has two
+# processors, whatever the machine has. Jobs go to partition "batch"; what is sent to "urgent"
+# preempts them: SIGTERM, 20 s of grace, requeued.
 set -euo pipefail
 
 mkdir -p "${1:?names the folder that Slurm is to live in}"
@@ -58,7 +59,8 @@ AccountingStorageType=accounting_storage/none
 MpiDefault=none
 SchedulerParameters=batch_sched_delay=0,sched_interval=1,sched_min_interval=100000,bf_interval=1
 KillWait=20
-NodeName=$host NodeAddr=127.0.0.1 CPUs=$(nproc) State=UNKNOWN
+SlurmdParameters=config_overrides
+NodeName=$host NodeAddr=127.0.0.1 CPUs=2 State=UNKNOWN
 PartitionName=batch Nodes=$host Default=YES MaxTime=INFINITE PriorityTier=1 GraceTime=20
 PartitionName=urgent Nodes=$host MaxTime=INFINITE PriorityTier=2 PreemptMode=OFF
 CONF

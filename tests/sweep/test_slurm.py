@@ -198,7 +198,7 @@ def test_states_are_told_by_the_queue_and_by_what_jobs_left_behind(
     for name in ("41_1_0_log.out", "3.exit-0", "4.exit-2", "7.exit-143"):
         (folder / name).touch()
     (folder / "41_4_0_log.out").write_text(
-        "Error: no data set 'zine'\nsrun: error: n1: task 0: Exited with exit code 2\n"
+        "Error: no data set 'zine'\x1b[2J\nsrun: error: n1: task 0: Exited with exit code 2\n"
     )
     (folder / "41_6_0_log.out").write_text(
         "submitit INFO (2026-01-01) - Starting\nslurmstepd: error: Detected 1 oom_kill event\n"
@@ -225,7 +225,9 @@ def test_states_are_told_by_the_queue_and_by_what_jobs_left_behind(
     assert [state.reason for state in found[:2]] == ["Priority", "BeginTime"]
     assert [state.failure is not None for state in found] == [False] * 4 + [True] * 3 + [False]
     log = folder / "41_4_0_log.out"
-    assert found[4].failure == (f"job 41_4 exited with 2: Error: no data set 'zine' (log: {log})")
+    assert found[4].failure == (
+        f"job 41_4 exited with 2: Error: no data set 'zine'\\x1b[2J (log: {log})"
+    )
     assert "left Slurm's queue without a word: NODE_FAIL" in str(found[5].failure)
     assert "Detected 1 oom_kill event" in str(found[6].failure)
 

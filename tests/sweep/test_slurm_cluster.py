@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -74,6 +75,13 @@ class Broken(Algorithm):
     def predict(self, meta, support, query_x, randomness):
         return query_x
 '''
+GRID = """
+[[grid]]
+algorithm = ["maml", "broken"]
+train = "sine"
+seeds = [7]
+budget = "smoke"
+"""
 SUBMITTER = """
 import sys, time
 from pathlib import Path
@@ -130,9 +138,13 @@ def job(paths: StorePaths, seed: int) -> Job:
     return job_of(REQUEST, f"maml {seed}", [(seed, spec.hash)], paths, COMPUTED)
 
 
-def broken() -> Job:
+def write_plugin() -> None:
     Path("algorithms").mkdir()
     Path("algorithms/broken.py").write_text(BROKEN)
+
+
+def broken() -> Job:
+    write_plugin()
     base = ("run", "broken", "--train", "sine", "--budget", "smoke", *COMPUTED)
     return Job(label="broken", base=base, seeds=(0,), spec_hashes=("broken",), database="r.duckdb")
 
@@ -268,3 +280,32 @@ def test_ctrl_c_of_the_submitter_leaves_the_jobs_alone(paths: StorePaths) -> Non
         submitter.communicate(timeout=60)
     until(lambda: has_ended(paths, one), "it ends")
     assert attempts(paths, one) == 1
+
+
+def mlbench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-P", "-m", "mlbench", *arguments, "--db", "r.duckdb"]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
+
+
+def told(paths: StorePaths) -> dict[str, dict[str, str]]:
+    """Return what ``mlbench sweep --status`` says, by what the runs are."""
+    lines = mlbench("sweep", "grid.toml", "--status", "--json").stdout.splitlines()
+    return {row["runs"].partition(",")[0]: row for row in map(json.loads, lines)}
+
+
+def test_a_sweep_is_submitted_left_alone_and_asked_after(paths: StorePaths) -> None:
+    write_plugin()
+    Path("grid.toml").write_text(GRID)
+    sweep = ("sweep", "grid.toml", "--executor", "slurm", "--slurm", "time=00:20:00")
+    assert "2 jobs" in mlbench(*sweep).stderr
+    assert {row["standing"] for row in told(paths).values()} <= {"queued", "running"}
+
+    until(
+        lambda: {row["standing"] for row in told(paths).values()} <= {"done", "failed"}, "both end"
+    )
+    rows = told(paths)
+    assert rows["maml"]["standing"] == "done"
+    assert rows["broken"]["standing"] == "failed"
+    assert "KeyError" in rows["broken"]["error"]
+    assert "Nothing is left to submit" in mlbench(*sweep).stderr
+    assert "1 jobs" in mlbench(*sweep, "--retry-failed").stderr
