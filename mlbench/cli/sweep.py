@@ -20,7 +20,7 @@ from mlbench.store.paths import StorePaths
 
 if TYPE_CHECKING:
     from mlbench.sweep.overview import Overview
-    from mlbench.sweep.pool import Tally
+    from mlbench.sweep.tally import Tally
     from mlbench.sweep.work import Work
 
 MOST_FAILURES = 20  # told one by one

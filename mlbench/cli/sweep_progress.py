@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
-    from mlbench.sweep.pool import Active, Tally, View
+    from mlbench.sweep.pool import Active, View
+    from mlbench.sweep.tally import Tally
 
 LINE_SECONDS = 60.0  # between two lines, where there is no terminal
 WIDTH = 24  # of the overall bar

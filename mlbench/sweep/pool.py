@@ -7,7 +7,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -25,29 +25,11 @@ from mlbench.store.records import CONCLUSIVE
 from mlbench.store.snapshot import RunRow, Snapshot
 from mlbench.sweep.job import Job
 from mlbench.sweep.limits import GRACE, Limits, Watch, kill, terminate
+from mlbench.sweep.tally import Failure, Tally
 
 LOOK_SECONDS = 0.5  # between two looks at the processes
 INGEST_SECONDS = 20.0  # between two ingests while others go on
 STOPPED = frozenset({129, 130, 143})  # exit codes of runs that somebody asked to stop
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A run that failed.
-
-    Args:
-        label: What it is, with its seed.
-        reason: In a line.
-        retry: The command line that tries it again by itself; ``None`` if it cannot be prepared.
-        run_id: ``None`` if it never began.
-        log: Where its process wrote what it had to say; ``None`` if there was no process.
-    """
-
-    label: str
-    reason: str
-    retry: str | None
-    run_id: str | None = None
-    log: Path | None = None
 
 
 @dataclass
@@ -67,21 +49,6 @@ class Active:
     reason: str | None = None
     killed_at: float = float("inf")
     rows: tuple[RunRow, ...] = ()
-
-
-@dataclass
-class Tally:
-    """How a sweep stands.
-
-    Args:
-        done: Runs that have their results, those included that had them before.
-        failures: What failed.
-        stopped: Runs that somebody stopped, one by one.
-    """
-
-    done: int = 0
-    failures: list[Failure] = field(default_factory=list)
-    stopped: int = 0
 
 
 class View(Protocol):

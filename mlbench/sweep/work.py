@@ -13,7 +13,7 @@ from mlbench.sweep.grid import Cell
 from mlbench.sweep.job import Job, job_of
 from mlbench.sweep.overview import Overview
 from mlbench.sweep.planning import Standing, SweepRun, jobs_of
-from mlbench.sweep.pool import Failure, Tally
+from mlbench.sweep.tally import Failure, Tally
 
 
 class Work:

@@ -20,7 +20,8 @@ from mlbench.store.queries import list_runs
 from mlbench.sweep import pool
 from mlbench.sweep.job import Job
 from mlbench.sweep.limits import Limits
-from mlbench.sweep.pool import Active, Pool, Tally
+from mlbench.sweep.pool import Active, Pool
+from mlbench.sweep.tally import Tally
 
 PROGRAM = Path(__file__).with_name("program.py")
 ROOT = Path(__file__).parents[2]

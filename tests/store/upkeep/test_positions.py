@@ -14,6 +14,7 @@ from mlbench.store.journal import Journal
 from mlbench.store.liveness import RunLock
 from mlbench.store.paths import StorePaths
 from mlbench.store.queries import results
+from mlbench.store.records import Record
 from tests.fake_runs import FakeRun
 
 Lines = list[bytes]
@@ -65,7 +66,7 @@ def test_an_attempt_that_failed_need_not_have_written_all_that_it_counted(
     paths: StorePaths, how: str
 ) -> None:
     run = FakeRun()
-    kept = [run.started(), run.episodes(0, 4)]
+    kept: list[Record] = [run.started(), run.episodes(0, 4)]
     run.episodes(4, 8)  # there was no room for these
     run.write(paths, [*kept, run.status(how)])
     assert ingest(paths).damaged == ()
@@ -107,7 +108,7 @@ def test_a_journal_that_an_earlier_version_took_in_goes_on_where_it_is(paths: St
 
 def test_two_phases_with_one_position_are_those_of_an_older_stack(paths: StorePaths) -> None:
     run = FakeRun()
-    records = [run.started(), run.validated(0), run.episodes(0, 8)]
+    records: list[Record] = [run.started(), run.validated(0), run.episodes(0, 8)]
     train, validation = run.phase("train", 1.0), run.phase("validation", 2.0)
     records += [replace(train, position=validation.position), validation]
     records += [run.episodes(0, 4, "test"), run.phase("test", 1.0), run.status()]
