@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -11,6 +12,7 @@ from mlbench.errors import DataError
 from mlbench.images.pictures import FileImage, Picture
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+LONGEST, LONGEST_PART = 1000, 255  # of a path, and of a name in it
 SPLIT_NAMES: dict[Split, tuple[str, ...]] = {
     "train": ("train",),
     "validation": ("val", "validation"),
@@ -123,9 +125,13 @@ def inner(text: str, where: Path) -> str:
     """Return a path that a file names, which may not lead out of the folder that it is below.
 
     Raises:
-        DataError: It is absolute, or goes up.
+        DataError: It is absolute, goes up, or is longer than any name can be.
     """
     path = PurePath(text)
+    if len(text) > LONGEST or any(len(os.fsencode(part)) > LONGEST_PART for part in path.parts):
+        raise DataError(
+            f"{where} names {text[:20]!r}..., which is too long for a file; correct the line"
+        )
     if path.is_absolute() or ".." in path.parts:
         raise DataError(
             f"{where} names {text!r}, which is outside the folder that is added; name what is in it"
