@@ -80,6 +80,7 @@ class Crowd:
 
     def run(self, seconds: float) -> Found:
         """Let the crowd loose, then finish the runs and look."""
+        sys.addaudithook(self.watch)  # stays with all that are forked
         slots: list[Slot] = [Writer(self) for _ in range(WRITERS)]
         slots += [self.slot("ingester", self.take_in), self.slot("reader", self.read)]
         dashboard = self.slot("dashboard", self.look)
@@ -101,6 +102,11 @@ class Crowd:
             self.finish(seed)
         known = Found(seconds=seconds, runs=self.begun, killed=killed, held=held)
         return look_up(self.paths, self.log.notes(), known)
+
+    def watch(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """Note a trouble when the database is opened as a file, which drops DuckDB's lock on it."""
+        if event == "open" and str(arguments[0]) == str(self.paths.database):
+            self.log.note("trouble", "the database was opened as a file")
 
     @contextmanager
     def foreigner(self) -> Iterator[Path]:
@@ -149,7 +155,7 @@ class Crowd:
             finally:
                 driving = False
 
-        Journal.append = append_noted  # type: ignore[method-assign]
+        Journal.append = append_noted  # type: ignore[method-assign, assignment]
         connection.opened = opened_watched
         Attempts.drive = drive_marked  # type: ignore[method-assign]
         mlbench([*self.words(seed), "--db", str(self.paths.database)])
@@ -166,7 +172,7 @@ class Crowd:
         while True:
             study(self.paths)
             with connection.read(self.paths) as database:
-                (doubled,) = database.execute(DOUBLED).fetchone()
+                ((doubled,),) = database.execute(DOUBLED).fetchall()
             if doubled:
                 self.log.note("trouble", f"a reader saw {doubled} episodes twice")
             time.sleep(0.02)

@@ -133,7 +133,7 @@ def run(experiment: Experiment, paths: StorePaths, run_id: str, marker: Marker) 
         save(*arguments)
         marker.mark(before)
 
-    checkpoint.save = save_marked
+    checkpoint.save = save_marked  # type: ignore[assignment]
     execution = Execution(device="cpu", threads=1, engine="auto")
     attempt = Attempt(experiment, execution, paths, run_id, checkpoint_seconds=0.02)
     attempt.drive(marker)

@@ -8,6 +8,7 @@ import signal
 import tempfile
 from collections.abc import Callable
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from mlbench.store.journal import list_journals
 from mlbench.store.paths import StorePaths
 from tests.fake_runs import FakeRun
 from tests.survival.typed import SINE, SINE_EPISODES, recorded, run_ids, typed
+
+SLOW = partial(pytest.param, marks=pytest.mark.slow)
 
 
 def cut(journal: Path) -> None:
@@ -115,7 +118,7 @@ def stop_after(beats: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drive.Unheard, "see", see_and_stop)
 
 
-@pytest.mark.parametrize("left", [0, 10, -1])
+@pytest.mark.parametrize("left", [SLOW(0), 10, SLOW(-1)])
 def test_a_damaged_checkpoint_is_told_by_run_and_resume_and_costs_nothing_recorded(
     paths: StorePaths, monkeypatch: pytest.MonkeyPatch, left: int
 ) -> None:

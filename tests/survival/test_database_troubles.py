@@ -46,15 +46,16 @@ def with_half_of_itself(database: Path) -> None:
     database.write_bytes(database.read_bytes()[:9_000])
 
 
-REPLACED = pytest.mark.parametrize(
-    ("spoil", "reason"),
-    [
-        (with_garbage, "is no DuckDB database; move it away"),
-        (with_recipes, "but not one of mlbench's"),
-        (with_a_newer_schema, f"has schema 99, but this mlbench knows {schema.LATEST}"),
-        (with_half_of_itself, "cannot be used"),
-    ],
-)
+REPLACED = [
+    (with_garbage, "is no DuckDB database; move it away"),
+    (with_recipes, "but not one of mlbench's"),
+    (with_a_newer_schema, f"has schema 99, but this mlbench knows {schema.LATEST}"),
+    (with_half_of_itself, "cannot be used"),
+]
+SLOWLY_REPLACED = [
+    REPLACED[0],
+    *(pytest.param(*one, marks=pytest.mark.slow) for one in REPLACED[1:]),
+]
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def episodes(paths: StorePaths) -> list[tuple[str, int, int]]:
         ).fetchall()
 
 
-@REPLACED
+@pytest.mark.parametrize(("spoil", "reason"), REPLACED)
 def test_readers_say_in_a_line_what_is_in_the_databases_place_and_leave_it(
     filled: StorePaths, spoil: Spoil, reason: str
 ) -> None:
@@ -96,7 +97,7 @@ def test_readers_say_in_a_line_what_is_in_the_databases_place_and_leave_it(
     assert episodes(filled) == [("r1", 16, 16)]
 
 
-@REPLACED
+@pytest.mark.parametrize(("spoil", "reason"), SLOWLY_REPLACED)
 def test_a_run_is_refused_before_the_work_and_one_under_way_keeps_its_result(
     filled: StorePaths, spoil: Spoil, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ import resource
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from mlbench.store.journal import list_journals
 from mlbench.store.paths import StorePaths
 from tests.survival.typed import SINE, SINE_EPISODES, recorded, run_ids, typed
 
+SLOW = partial(pytest.param, marks=pytest.mark.slow)
 REMEDIES = ("free some space", "free or unlock", "make room")
 
 
@@ -70,7 +72,7 @@ def fill(folder: Path, left: int) -> Path:
     return filler
 
 
-@pytest.mark.parametrize("size", [0, 2_000, 12_000])
+@pytest.mark.parametrize("size", [SLOW(0), 2_000, SLOW(12_000)])
 def test_a_run_on_a_quota_says_so_keeps_what_it_wrote_and_goes_on(
     paths: StorePaths, whole: list[object], size: int
 ) -> None:
@@ -111,7 +113,7 @@ def test_a_table_that_lacks_everything_says_that_it_waits_in_the_journals(
         assert "takes no more: the disk or the quota is full" in typed(paths, "table").err
 
 
-@pytest.mark.parametrize("left", [0, 24_576])
+@pytest.mark.parametrize("left", [SLOW(0), 24_576])
 def test_a_run_on_a_full_disk_says_so_and_goes_on_when_there_is_room(
     disk: Callable[[str], Path], whole: list[object], left: int
 ) -> None:
@@ -128,6 +130,7 @@ def test_a_run_on_a_full_disk_says_so_and_goes_on_when_there_is_room(
     assert recorded(paths, run_id) == whole
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_while_episodes_are_taken_in_loses_none(
     disk: Callable[[str], Path], whole: list[object]
 ) -> None:

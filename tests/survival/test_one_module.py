@@ -101,6 +101,7 @@ def test_one_module_calls_duckdb() -> None:
     assert found == [THE_ONE]
 
 
+@pytest.mark.slow
 def test_no_verb_opens_the_database_as_a_file(paths: StorePaths) -> None:
     command = [sys.executable, "-c", WATCHED, str(paths.database)]
     lines = subprocess.check_output(command, text=True, cwd=ROOT).splitlines()

@@ -141,6 +141,7 @@ def test_a_start_that_was_killed_before_its_first_line_gives_no_second_run(
     assert first.out.splitlines()[:-1] == again.out.splitlines()[:-1]  # the last has seconds
 
 
+@pytest.mark.slow
 def test_of_processes_that_start_a_run_at_once_one_runs_it_and_none_is_wrong(
     tmp_path: Path,
 ) -> None:
