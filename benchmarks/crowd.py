@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the kills")
     asked = parser.parse_args()
     tell_machine()
-    seconds, tests = (3, 1_000) if asked.quick else (60, 20_000)
+    seconds, tests = (3, 1_000) if asked.quick else (60, 8_000)
     found = crowd(asked.seconds or seconds, asked.seed, tests)
     killed = {f"{name}s killed": count for name, count in found.pop("killed").items()}
     troubles = found.pop("troubles")
