@@ -232,6 +232,17 @@ def test_states_are_told_by_the_queue_and_by_what_jobs_left_behind(
     assert "Detected 1 oom_kill event" in str(found[6].failure)
 
 
+def test_a_job_that_was_told_to_stop_may_be_back_in_the_queue(
+    paths: StorePaths, slurm: FakeSlurm
+) -> None:
+    (array,) = send(paths, job(0)).arrays
+    (folder_of(paths, array) / "0.exit-143").touch()
+    assert states(paths)["spec-0"].standing == "ended"
+    assert states(paths)["spec-0"].failure is None
+    slurm.says(f"41|PENDING|{array.id}|BeginTime")
+    assert states(paths)["spec-0"].in_flight
+
+
 def test_slurm_is_not_asked_when_all_have_ended(paths: StorePaths, slurm: FakeSlurm) -> None:
     (array,) = send(paths, job(0), job(1)).arrays
     before = slurm.asked
