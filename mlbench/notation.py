@@ -11,6 +11,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, NoReturn, Union, get_args, get_origin
 
 TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+LAST_SEED = 2**62  # more could not be recorded
 UNIONS: tuple[Any, ...] = (Union, UnionType)
 
 
@@ -58,6 +59,8 @@ def parse_seeds(text: str) -> list[range]:
         seeds = range(int(first), int(last or first) + 1)
         if not seeds:
             raise ValueError(f"{part!r} runs backwards")
+        if seeds[-1] > LAST_SEED:
+            raise ValueError(f"{part[:30]!r} goes beyond the last seed, {LAST_SEED}")
         ranges.append(seeds)
     return ranges
 

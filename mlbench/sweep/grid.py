@@ -115,11 +115,13 @@ def parse_grid(text: str, name: str) -> Grid:
     if not (isinstance(tables, list) and tables and all(isinstance(t, dict) for t in tables)):
         raise MisuseError(f"{name} has no [[grid]] table, and so no runs; add one")
     cells: list[Cell] = []
+    runs = 0
     for number, table in enumerate(tables, 1):
         where = f"{name}, grid {number}"
         for found in table_cells(overridden(defaults, table), where):
             cells.append(found)
-            if sum(len(cell.seeds) for cell in cells) > MOST_RUNS:
+            runs += len(found.seeds)
+            if runs > MOST_RUNS:
                 raise MisuseError(f"{where}: more than {MOST_RUNS} runs; write several files")
     return Grid(name, title, tuple(cells))
 
