@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import polars as pl
@@ -98,18 +99,17 @@ time.sleep(600)
 """
 
 
+@cache
 def lack_of_slurm() -> str | None:
     """Return why there is no Slurm to try things on; ``None`` if there is."""
     if shutil.which("scontrol") is None:
         return "Slurm is not installed"
-    done = subprocess.run(
-        ["scontrol", "show", "config"], capture_output=True, text=True, check=False
-    )
+    command = ["timeout", "5", "scontrol", "show", "config"]  # without Slurm it asks for a minute
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         return "no Slurm answers; tests/slurm/start.sh starts one"
-    if not any(
-        line.split() == ["ClusterName", "=", "mlbench"] for line in done.stdout.splitlines()
-    ):
+    lines = map(str.split, done.stdout.splitlines())
+    if ["ClusterName", "=", "mlbench"] not in lines:
         return "the Slurm that answers is not the one of tests/slurm/start.sh"
     return None
 
