@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import sys
 from datetime import timedelta
 from pathlib import Path
 
 import click
 
+from mlbench.cli.data.download import amount, on_terminal
 from mlbench.cli.parameters import database_option
 
 UNITS = {"h": "hours", "d": "days", "w": "weeks"}
@@ -60,7 +60,6 @@ def command(age: timedelta, where: str | None, yes: bool, database: Path) -> Non
       mlbench prune
       mlbench prune --older-than 8w --where "budget = 'smoke'" --yes
     """
-    from mlbench.cli.data.download import amount
     from mlbench.cli.told import fail_if, many, tell
     from mlbench.errors import MisuseError
     from mlbench.store.paths import StorePaths
@@ -78,7 +77,7 @@ def command(age: timedelta, where: str | None, yes: bool, database: Path) -> Non
         f" {many(len(found.episodes), 'run')}, from journals of {amount(found.size)}"
     )
     if not yes:
-        if not (sys.stdin and sys.stdin.isatty()):
+        if not on_terminal():
             raise MisuseError(
                 f"{what}, would be dropped, and there is no terminal to ask on; say --yes to drop"
                 " them"

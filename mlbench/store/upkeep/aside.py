@@ -26,12 +26,12 @@ class Aside:
     Args:
         file: To write to.
         path: What it is going to be; ``None`` for nothing.
-        modified: When it is to have been written last; seconds since 1970, ``None`` for now.
+        modified: When it is to have been written last; nanoseconds since 1970, ``None`` for now.
     """
 
     file: BinaryIO
     path: Path | None
-    modified: float | None = None
+    modified: int | None = None
 
 
 @contextmanager
@@ -52,8 +52,7 @@ def file_aside(path: Path) -> Iterator[Aside]:
             if aside.path is None:
                 return
             if aside.modified is not None:
-                moment = round(aside.modified * 1e6) * 1000
-                os.utime(hidden, ns=(moment, moment))
+                os.utime(hidden, ns=(aside.modified, aside.modified))
             os.replace(hidden, aside.path)  # noqa: PTH105  tests stop here
             sync(path.parent)
     finally:

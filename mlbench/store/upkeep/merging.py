@@ -110,7 +110,7 @@ class Merging:
         try:
             if not self.lacks(which) or (ours is not None and alike(journal.path, ours.path)):
                 return
-            self.take(which, read_lines(journal), journal.path.stat().st_mtime)
+            self.take(which, read_lines(journal), journal.path.stat().st_mtime_ns)
         except OSError as err:
             self.report.troubles.append(f"{journal.path} cannot be read: {err.strerror}")
 
@@ -118,7 +118,7 @@ class Merging:
         self,
         which: Attempt,
         records: Iterator[tuple[bytes | None, Record]],
-        modified: float | None,
+        modified: int | None,
     ) -> None:
         """Add to an attempt of ours what it lacks."""
         name = self.called[which]

@@ -138,7 +138,7 @@ def prune_journal(paths: StorePaths, journal: JournalFile) -> int:
     target = paths.pruned_journal(journal.run_id, journal.attempt)
     before, after = journal.size() or 0, 0
     with file_aside(target) as aside:
-        aside.modified = journal.path.stat().st_mtime
+        aside.modified = journal.path.stat().st_mtime_ns
         for line, record in read_lines(journal):
             if not (isinstance(record, Episodes) and record.phase == "train"):
                 after += aside.file.write(line)

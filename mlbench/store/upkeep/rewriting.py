@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 import duckdb
@@ -72,13 +72,13 @@ class Told:
         started: Its first record.
         milestones: Validations and times of phases, by position.
         statuses: What it said of its end, in order.
-        silent: When it wrote last, if it was found dead.
+        silent: When it wrote last, UTC, if it was found dead.
     """
 
     started: Started
     milestones: tuple[Validated | PhaseTime, ...]
     statuses: tuple[StatusChange, ...]
-    silent: float | None
+    silent: datetime | None
 
     @property
     def attempt(self) -> Attempt:
@@ -109,16 +109,16 @@ def attempts_in(connection: Connection) -> dict[Attempt, Told]:
                 PhaseTime(position=position, phase=phase, eval_dataset=dataset, seconds=seconds)
             )
         statuses: dict[Attempt, list[StatusChange]] = defaultdict(list)
-        silent: dict[Attempt, float] = {}
+        silent: dict[Attempt, datetime] = {}
         for run_id, attempt, status, ended, error, tasks, inferred in connection.execute(
             STATUSES
         ).fetchall():
-            moment = ended.replace(tzinfo=UTC)
             if inferred:
-                silent[run_id, attempt] = moment.timestamp()
+                silent[run_id, attempt] = ended
                 continue
+            at = ended.replace(tzinfo=UTC).isoformat()
             change = StatusChange(
-                position=0, status=status, at=moment.isoformat(), error=error, tasks_trained=tasks
+                position=0, status=status, at=at, error=error, tasks_trained=tasks
             )
             statuses[run_id, attempt].append(change)
         told = {}

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from mlbench.errors import StoreError
@@ -17,6 +18,8 @@ from mlbench.store.records import CONCLUSIVE, Episodes, Record, Started, StatusC
 from mlbench.store.upkeep.aside import Aside, file_aside, sync
 from mlbench.store.upkeep.joining import Contents, UnreadableError
 from mlbench.store.upkeep.rewriting import Told, line_of
+
+BEGIN = datetime(1970, 1, 1)  # noqa: DTZ001  UTC, as the database has it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +56,7 @@ def add(
     run_id: str,
     attempt: int,
     theirs: Iterable[tuple[bytes | None, Record]],
-    modified: float | None,
+    modified: int | None,
 ) -> Added:
     """Add to an attempt of ours what it lacks of another's records; the run's lock is held.
 
@@ -62,7 +65,7 @@ def add(
         run_id: What the run is called here.
         attempt: Its attempt.
         theirs: Lines, where there are any, and records, from the first.
-        modified: When they were written last.
+        modified: When they were written last; nanoseconds since 1970.
 
     Raises:
         StoreError: What is here is something else, or nothing can be written.
@@ -126,8 +129,9 @@ def remove(path: Path) -> None:
     sync(path.parent)
 
 
-def ended(told: Told) -> float | None:
-    """Return when an attempt wrote last, as far as a database knows."""
-    if told.silent is not None or not told.statuses:
-        return told.silent
-    return utc(told.statuses[-1].at).timestamp()
+def ended(told: Told) -> int | None:
+    """Return when an attempt wrote last, in nanoseconds since 1970, as far as a database knows."""
+    last = told.silent
+    if last is None and told.statuses:
+        last = utc(told.statuses[-1].at)
+    return None if last is None else (last - BEGIN) // timedelta(microseconds=1) * 1000

@@ -90,7 +90,7 @@ def fill(paths: StorePaths) -> StorePaths:
     )
     odd = FakeRun("odd")
     scores = replace(odd.episodes(0, 3, "test"), score=[math.inf, math.nan, 1e200])
-    settings = {"hyperparameters": {"β": math.inf, "a": [1, 2.5, None]}, "ways": None}
+    settings: dict[str, Any] = {"hyperparameters": {"β": math.inf, "a": [1, None]}, "ways": None}
     odd.write(paths, [odd.started(spec_hash="2", seed=2, **settings), scores, odd.status()])
     dead = FakeRun("dead")
     path = dead.write(paths, [dead.started(spec_hash="3", seed=3), dead.episodes(0, 7)])
