@@ -28,6 +28,7 @@ from mlbench.sweep.job import Job, job_of
 from mlbench.sweep.slurm import Submitted, cancel, submit
 from mlbench.sweep.slurm_options import options_of
 from mlbench.sweep.slurm_queue import TaskState, queue_states
+from tests.slurm.broken import BROKEN
 
 pytestmark = pytest.mark.slow
 
@@ -45,37 +46,6 @@ EPISODES = """
     SELECT phase, eval_dataset, episode, step, loss, score, position
     FROM episodes JOIN runs USING (run_id) WHERE algorithm = 'maml' AND seed = {} ORDER BY position
 """
-BROKEN = '''"""A technique that breaks down."""
-
-from mlbench.contract import Algorithm, Hyper, hp
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, kw_only=True)
-class BrokenHyper(Hyper):
-    """What every technique has."""
-
-    meta_batch: int = hp(2, "tasks per meta-update", at_least=1)
-    meta_lr: float = hp(1e-3, "learning rate", above=0)
-
-
-class Broken(Algorithm):
-    """Takes no meta-step."""
-
-    name = "broken"
-    paper = "none"
-    kinds = ("regression",)
-    Hyper = BrokenHyper
-
-    def initialise(self, generator):
-        return {"theta": self.problem.learner.initialise(generator)}
-
-    def meta_step(self, meta, tasks):
-        raise KeyError("gradients")
-
-    def predict(self, meta, support, query_x, randomness):
-        return query_x
-'''
 GRID = """
 [[grid]]
 algorithm = ["maml", "broken"]
