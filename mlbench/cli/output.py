@@ -39,8 +39,8 @@ def print_rows(
         print_json(table)
         return
     if form == "csv":
-        cells = ([cell_text(row[column]) for column in columns] for row in table)
-        print_data("".join(map(csv_line, [columns, *cells])))
+        texts = [[cell_text(row[column]) for column in columns] for row in table]
+        print_data("".join(map(csv_line, [columns, *texts])))
         return
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     cells = [[cell_text(row[column]) for column in columns] for row in table]

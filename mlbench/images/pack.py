@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from mlbench.episodes import SPLITS, Split
 from mlbench.errors import DataError
 from mlbench.images.home import MANIFEST, MARKS, NO_JSON, PIXELS, pack_folder
+from mlbench.images.mapped import read_array
 from mlbench.images.recipe import Recipe
 from mlbench.images.typed import is_of
 
@@ -211,15 +212,6 @@ class Manifest:
         return add_command(self.name, self.roots, *words)
 
 
-def _read_array(path: Path, *, empty: bool) -> NDArray[Any]:
-    """Return the array of a file, mapped unless it is empty; as numpy's own format, no other."""
-    if not empty:
-        return np.lib.format.open_memmap(path, mode="c")
-    with path.open("rb") as file:
-        array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
-    return array
-
-
 def recipe_words(recipe: Recipe, usual: Recipe) -> list[str]:
     """Return the options that give a recipe where another is usual."""
     words = ["--crop", recipe.crop] * (recipe.crop != usual.crop)
@@ -318,7 +310,7 @@ class Pack:
 
     def _load(self, file: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         try:
-            content = _read_array(self.folder / file, empty=not shape[0])
+            content = read_array(self.folder / file, empty=not shape[0])
         except Exception as err:  # a file may hold anything, and its reader raise anything
             raise DataError(self._trouble(file, "is damaged")) from err
         if content.shape != shape or content.dtype != dtype:

@@ -11,6 +11,7 @@ from rich.segment import Segment
 from textual.color import Color
 
 from mlbench.store.connection import write
+from mlbench.store.feed import Feed
 from mlbench.store.journal import Journal
 from mlbench.store.paths import StorePaths
 from mlbench.tui import export
@@ -118,10 +119,10 @@ async def test_runs_of_a_database_whose_names_no_file_can_have_are_listed(tmp_pa
             one = f"SELECT * REPLACE (? AS run_id) FROM {table} LIMIT 1"  # noqa: S608
             for name in names:
                 connection.execute(f"INSERT INTO {table} {one}", [name])
+    assert {run.run_id for run in Feed(paths).poll().runs} >= set(names)
     app = Dashboard(paths)
     async with app.run_test(size=(160, 30)) as pilot:
         await settled(pilot)
         await pilot.press("end", "enter")
         await settled(pilot)
-        assert {run.run_id for run in app.snapshot.runs} >= set(names)
         assert "interrupted" in text_of(app)

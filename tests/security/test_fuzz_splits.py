@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mlbench.errors import DataError, MisuseError, MlbenchError
@@ -47,6 +47,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @settings(max_examples=100)
 @given(train=CONTENTS, test=CONTENTS)
+@example(train=b"filename,label\n../hidden.png,ant\n", test=b"filename,label\n0.png,bee\n")
 def test_any_listing_names_what_is_in_its_folder_or_is_refused(
     train: bytes, test: bytes, root: Path
 ) -> None:
