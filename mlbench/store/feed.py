@@ -40,6 +40,8 @@ class Feed:
         self.paths = paths
         self.runs: dict[str, Following] = {}
         self.offsets: dict[Path, int] = {}
+        self.looked: dict[str, int] = {}  # at which poll a run's journals were read last
+        self.polls = 0
         self.damages: dict[Path, str] = {}
         self.concluded: frozenset[str] = frozenset()
         self.held: str | None = None
@@ -53,6 +55,7 @@ class Feed:
         if not self.readable or monotonic() - self.probed >= PROBE_SECONDS:
             self.look_at_database()
             self.probed = monotonic()
+        self.polls += 1
         self.look_at_journals()
         rows = [self.row(run) for run in self.runs.values()]
         rows.sort(key=lambda row: (row.started, row.run_id), reverse=True)
@@ -123,7 +126,7 @@ class Feed:
             run.score = state["score"]
 
     def look_at_journals(self) -> None:
-        """Read what was added to the journals, those that were written to last first.
+        """Read what was added to the journals, until the time for that is up.
 
         How runs that were never looked at ended is read before how they got there.
         """
@@ -150,7 +153,11 @@ class Feed:
         self.damages[path] = f"{path} cannot be read: {error.strerror}"
 
     def waiting(self) -> list[JournalFile]:
-        """Return the journals that have something new, attempts of a run in order."""
+        """Return the journals that have something new, attempts of a run in order.
+
+        Runs that were not read for longest come first, however many others are written to; of
+        those that never were, the ones that were written to last.
+        """
         found = []
         for run_id, journals in journals_by_run(self.paths).items():
             known = self.runs.get(run_id)
@@ -162,9 +169,9 @@ class Feed:
                 if size != self.offsets.get(journal.path):
                     new.append(journal)
             if new:
-                found.append((written, new))
-        found.sort(key=lambda entry: entry[0], reverse=True)
-        return [journal for _, new in found for journal in new]
+                found.append((self.looked.get(run_id, 0), -written, new))
+        found.sort(key=lambda entry: entry[:2])
+        return [journal for _, _, new in found for journal in new]
 
     def size_of(self, journal: JournalFile) -> tuple[int, float]:
         """Return the size of a journal and when it was written last; 0 where it has gone."""
@@ -223,6 +230,7 @@ class Feed:
                 run.take(record)
             leap, start = False, end
         self.offsets[path] = start
+        self.looked[journal.run_id] = self.polls
 
 
 def is_over(journal: JournalFile, run: Following) -> bool:
