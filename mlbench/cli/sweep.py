@@ -6,7 +6,7 @@ import json
 import shlex
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -107,20 +107,24 @@ def command(
         return
     if grid is None:
         raise click.UsageError("Name a sweep or a file in TOML; --list shows the bundled sweeps.")
-    if slurm_options and executor != "slurm":
-        raise click.UsageError("--slurm is for --executor slurm; add that, or leave it out")
+    check_executor(executor, slurm_options, here=bool(gpus or time_limit or memory_limit))
     from mlbench.cli.progress import tell
     from mlbench.cli.waiting import up_to_date
     from mlbench.sweep.bundled import load_grid
     from mlbench.sweep.limits import Limits
     from mlbench.sweep.overview import Overview
-    from mlbench.sweep.places import places_of
+    from mlbench.sweep.places import Places, places_of
     from mlbench.sweep.planning import narrowed, sweep_runs
     from mlbench.sweep.pool import Pool
+    from mlbench.sweep.slurm_options import cores_of, options_of
     from mlbench.sweep.work import Work
 
     paths = StorePaths(database)
-    places = places_of(execution.device, jobs, gpus, execution.threads)
+    asked = options_of(slurm_options)
+    if executor == "slurm":
+        places = Places((), execution.threads or cores_of(asked))
+    else:
+        places = places_of(execution.device, jobs, gpus, execution.threads)
     execution = replace(execution, threads=places.threads)
     described = load_grid(grid)
     runs = sweep_runs(described)
@@ -143,10 +147,10 @@ def command(
     if status or dry_run:
         show(overview, as_json=as_json)
         if dry_run:
-            tell(work.estimate(len(places.variables) if executor == "local" else jobs))
+            tell(work.estimate(len(places.variables) or jobs))
         return
     if executor == "slurm":
-        submit(work, described.name, slurm_options, jobs)
+        submit(work, described.name, asked, jobs)
         return
     limits = Limits(seconds=time_limit, memory=memory_limit, silence=hang_limit)
     tally = work.tally()
@@ -159,6 +163,17 @@ def command(
     conclude(tally, len(runs), f"mlbench sweep {shlex.quote(grid)}", paths, stopped=bool(code))
     if code or tally.failures or tally.stopped:
         raise SystemExit(code or 1)
+
+
+def check_executor(executor: str, slurm_options: tuple[str, ...], *, here: bool) -> None:
+    """Refuse options of Slurm for this machine, and the reverse; ``here`` says that some are."""
+    if slurm_options and executor != "slurm":
+        raise click.UsageError("--slurm is for --executor slurm; add that, or leave it out")
+    if executor == "slurm" and here:
+        raise click.UsageError(
+            "--gpus, --time-limit and --memory-limit are for this machine; of Slurm's, ask for"
+            " --slurm gres=gpu:1, time=04:00:00 or mem=8G"
+        )
 
 
 def list_bundled() -> None:
@@ -191,19 +206,23 @@ def show(overview: Overview, *, as_json: bool) -> None:
         click.echo(f"Note: {overview.trouble}", err=True)
 
 
-def submit(work: Work, name: str, options: tuple[str, ...], parallel: int | None) -> None:
+def submit(work: Work, name: str, options: dict[str, Any], parallel: int | None) -> None:
     """Hand the jobs to Slurm, and tell what became of them."""
     from mlbench.sweep.slurm import submit as submit_jobs
-    from mlbench.sweep.slurm_options import options_of
 
     if not work.jobs:
         click.echo("Nothing is left to submit.", err=True)
         return
-    submitted = submit_jobs(work.jobs, work.paths, name, options_of(options), parallel=parallel)
+    submitted = submit_jobs(work.jobs, work.paths, name, options, parallel=parallel)
     for array in submitted.arrays:
-        click.echo(f"submitted {array.number}: {len(array.tasks)} jobs", err=True)
+        click.echo(f"submitted {array.number}: {jobs_text(len(array.tasks))}", err=True)
     if submitted.in_flight:
-        click.echo(f"{len(submitted.in_flight)} jobs are queued or running already", err=True)
+        click.echo(f"queued or running already: {jobs_text(len(submitted.in_flight))}", err=True)
+
+
+def jobs_text(count: int) -> str:
+    """Return a number of jobs in words."""
+    return "1 job" if count == 1 else f"{count} jobs"
 
 
 def conclude(tally: Tally, total: int, command: str, paths: StorePaths, *, stopped: bool) -> None:

@@ -90,6 +90,12 @@ def options_of(texts: Iterable[str]) -> dict[str, Any]:
     }
 
 
+def cores_of(options: Mapping[str, Any]) -> int:
+    """Return how many cores a job asks for, as :func:`options_of` returns its options."""
+    cores = str(options["additional_parameters"].get("cpus-per-task", ""))
+    return int(cores) if cores.isdecimal() and int(cores) else 1
+
+
 def split(text: str) -> tuple[str, str]:
     """Return key and value of one option.
 

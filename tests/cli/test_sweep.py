@@ -86,6 +86,8 @@ def test_programs_get_a_line_for_each_run(call: Call) -> None:
         (("mine.toml", "--memory-limit", "lots"), "is not of the form 8G"),
         (("mine.toml", "--slurm", "time=1"), "--slurm is for --executor slurm"),
         (("mine.toml", "--device", "cdua"), "device 'cdua' cannot be used"),
+        (("mine.toml", "--executor", "slurm", "--gpus", "0"), "are for this machine"),
+        (("mine.toml", "--executor", "slurm", "--slurm", "time"), "KEY=VALUE"),
     ],
 )
 def test_misuse_is_told_in_one_line(call: Call, arguments: tuple[str, ...], told: str) -> None:

@@ -278,4 +278,4 @@ def test_a_sweep_is_submitted_left_alone_and_asked_after(paths: StorePaths) -> N
     assert rows["broken"]["standing"] == "failed"
     assert "KeyError" in rows["broken"]["error"]
     assert "Nothing is left to submit" in mlbench(*sweep).stderr
-    assert "1 jobs" in mlbench(*sweep, "--retry-failed").stderr
+    assert "1 job" in mlbench(*sweep, "--retry-failed").stderr
