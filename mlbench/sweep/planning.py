@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -18,6 +19,7 @@ from mlbench.sweep.grid import Cell, Grid
 from mlbench.sweep.job import Job
 
 Standing = Literal["done", "running", "queued", "interrupted", "failed", "to do"]
+QUERY = re.compile(r"\b(select|from|table|with)\b", re.IGNORECASE)
 FIELDS = ("algorithm", "train", "ways", "shots", "queries", "protocol", "budget", "precision")
 FIELDS_OF_BUDGET = ("train_tasks", "validation_tasks", "validate_every", "test_tasks")
 
@@ -98,6 +100,7 @@ def narrowed(runs: Sequence[SweepRun], condition: str) -> list[SweepRun]:
     """
     frame = described(runs)
     try:
+        check_reads_columns(condition)
         kept = frame.with_row_index("number of run").filter(pl.sql_expr(condition))
     except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
         reason = " ".join(first_line(error).split())
@@ -106,6 +109,16 @@ def narrowed(runs: Sequence[SweepRun], condition: str) -> list[SweepRun]:
             f" {', '.join(frame.columns)}"
         ) from error
     return [runs[number] for number in kept["number of run"]]
+
+
+def check_reads_columns(condition: str) -> None:
+    """Refuse a condition that asks for more than columns: polars would read files and addresses.
+
+    Raises:
+        ValueError: It has a query in it.
+    """
+    if word := QUERY.search(condition):
+        raise ValueError(f"it may hold no query, and so not the word {word[0]!r}")
 
 
 def described(runs: Sequence[SweepRun]) -> pl.DataFrame:

@@ -11,6 +11,8 @@ from mlbench.errors import MisuseError, MlbenchError
 from mlbench.store.ingest import ingest
 from mlbench.store.paths import StorePaths
 from mlbench.store.queries import choose_runs, sql
+from mlbench.sweep.grid import parse_grid
+from mlbench.sweep.planning import SweepRun, narrowed
 from tests.fake_runs import FakeRun
 
 STATEMENTS = """
@@ -183,3 +185,25 @@ def test_views_and_macros_of_a_database_from_elsewhere_read_no_files(
     for text in ("from results", "select median(shots) from runs"):
         with pytest.raises(MisuseError, match="Permission Error"):
             sql(paths, text)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "seed in (select seed from read_csv('{folder}/secret.csv'))",
+        "seed in (SELECT * FROM read_csv('https://127.0.0.1:9/x.csv'))",
+        "exists (from read_parquet('{folder}/x.parquet'))",
+        "seed in (table secret)",
+        "seed = 0 union select a from read_csv('{folder}/secret.csv')",
+        "true from read_csv('{folder}/secret.csv') --",
+        "'\\'' = 'x' or seed in (select a from read_csv('{folder}/secret.csv')) or '' = '",
+        "read_csv('{folder}/secret.csv') is not null",
+        "true; drop table x",
+    ],
+)
+def test_a_condition_on_a_sweep_reads_its_columns_alone(store: StorePaths, condition: str) -> None:
+    (cell,) = parse_grid("[[grid]]\nalgorithm = 'maml'\ntrain = 'sine'", "mine").cells
+    with pytest.raises(MisuseError, match="is no condition on runs") as caught:
+        narrowed([SweepRun(cell, 0, None)], condition.format(folder=store.database.parent))
+    assert "s3cret" not in str(caught.value)
+    assert len(narrowed([SweepRun(cell, 0, None)], "algorithm <> 'train_from_scratch'")) == 1
