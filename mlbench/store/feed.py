@@ -7,6 +7,8 @@ the first line says what was asked, and the last some hundred kilobytes how far 
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from time import monotonic
@@ -27,6 +29,7 @@ PROBE_SECONDS = 5.0  # between two looks at whether the database can be read
 PATIENCE = 0.1  # a held lock is told, not waited for
 BUDGET_SECONDS = 0.1  # for journals at one poll; what is left is read at the next
 TAIL = 256 << 10  # bytes of a journal that say how far it got
+SUPERSEDED = re.compile(rb'\{"type":"episodes","position":[0-9]+,"phase":"(train|validation)"')
 
 
 class Feed:
@@ -219,7 +222,7 @@ class Feed:
         leap = size - start > TAIL
         run = self.runs[journal.run_id]
         self.damages.pop(path, None)
-        for end, line in journal.lines(size - TAIL if leap else start):
+        for end, line in skimmed(journal.lines(size - TAIL if leap else start)):
             try:
                 record = None if leap else from_line(line)  # after a leap, a line is rarely whole
             except ValueError as reason:
@@ -231,6 +234,24 @@ class Feed:
             leap, start = False, end
         self.offsets[path] = start
         self.looked[journal.run_id] = self.polls
+
+
+def skimmed(lines: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+    """Leave out episodes of training and validation on which more of the same phase follow.
+
+    The last of them say how far the run is, and the more runs there are, the more lines have been
+    added since one was read last. Test episodes all count for the score.
+    """
+    held, phase = None, None
+    for end, line in lines:
+        match = SUPERSEDED.match(line)
+        if held is not None and (match is None or match[1] != phase):
+            yield held
+        held, phase = ((end, line), match[1]) if match else (None, None)
+        if held is None:
+            yield end, line
+    if held is not None:
+        yield held
 
 
 def is_over(journal: JournalFile, run: Following) -> bool:
