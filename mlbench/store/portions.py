@@ -226,7 +226,7 @@ def portions(journals: list[JournalFile], known: Known) -> Iterator[Portion]:
     for journal in journals:
         if not waits(journal, progress := known.of_journal(journal)):
             continue
-        if known.replaced_by(journal):
+        if replaces := known.replaced_by(journal):
             portion.replacing.add((journal.run_id, journal.attempt))
             portion.superseding.add(journal.run_id)
         size = journal.size()
@@ -250,10 +250,12 @@ def portions(journals: list[JournalFile], known: Known) -> Iterator[Portion]:
             portion.progress[journal] = progress
             portion.size += len(line)
             portion.lines += 1
-            whole = (journal.run_id, journal.attempt) not in portion.replacing
-            if portion.size >= BATCH_BYTES and whole:
+            if portion.size >= BATCH_BYTES and not replaces:
                 yield portion
                 portion = Portion()
+        if portion.size >= BATCH_BYTES:  # what takes the place of rows does so at once
+            yield portion
+            portion = Portion()
     if portion.progress:
         yield portion
 

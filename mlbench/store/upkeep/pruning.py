@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from mlbench.errors import StoreError
+from mlbench.errors import StoreBusyError, StoreError, StoreReadOnlyError
 from mlbench.store import connection as database
 from mlbench.store.ingest import ingest
 from mlbench.store.journal import JournalFile, journals_by_run
@@ -104,10 +104,11 @@ def prunable(paths: StorePaths, age: timedelta, run_ids: Sequence[str] | None = 
 def prune(paths: StorePaths, what: Prunable) -> PruneReport:
     """Drop it, from the journals and from the database.
 
+    Where another process holds the database it goes on to have what the journals have not, until
+    the next command takes that in.
+
     Raises:
-        StoreBusyError: Another process held the database all the time: it goes on to have what the
-            journals have not, until the next command takes that in.
-        StoreError: Nothing can be written.
+        StoreError: The database cannot be used.
     """
     report = PruneReport()
     before = size(paths)
@@ -120,8 +121,14 @@ def prune(paths: StorePaths, what: Prunable) -> PruneReport:
             continue
         report.runs.append(run_id)
     if report.runs:
-        ingest(paths)
-        shrink(paths)
+        try:
+            ingest(paths)
+            shrink(paths)
+        except (StoreBusyError, StoreReadOnlyError) as err:
+            report.troubles.append(
+                f"The journals are pruned, and the database is not: {err}; the next command takes"
+                f" that in, and 'mlbench rebuild{paths.option}' gives the space back"
+            )
     report.database = max(0, before - size(paths))
     return report
 

@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from mlbench.errors import StoreBusyError
+from mlbench.store import portions
 from mlbench.store.connection import write
 from mlbench.store.feed import Feed
 from mlbench.store.ingest import ingest
 from mlbench.store.journal import attempts_of, last_status, list_journals
 from mlbench.store.liveness import RunLock
 from mlbench.store.paths import StorePaths
+from mlbench.store.portions import Portion
 from mlbench.store.records import Record
+from mlbench.store.upkeep import pruning
 from mlbench.store.upkeep.pruning import Prunable, prunable, prune, prune_journal
 from mlbench.store.upkeep.rebuilding import rebuild
 from tests.fake_runs import FakeRun
@@ -100,6 +105,21 @@ def test_a_run_that_is_alive_or_damaged_is_left_as_it_is(filled: StorePaths) -> 
     assert filled.journal("whole", 1).exists()
 
 
+def test_a_database_that_is_in_use_is_pruned_by_the_next_command(
+    filled: StorePaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(paths: StorePaths) -> None:
+        raise StoreBusyError("runs.duckdb is in use", "a shell")
+
+    found = prunable(filled, NOW)
+    monkeypatch.setattr(pruning, "shrink", refuse)
+    monkeypatch.setattr(pruning, "ingest", refuse)
+    (trouble,) = prune(filled, found).troubles
+    assert "The journals are pruned, and the database is not: runs.duckdb is in use" in trouble
+    assert ingest(filled).damaged == ()
+    assert ask(filled, TRAINED) == [("dead", 7), ("killed", 40)]
+
+
 def test_whoever_is_killed_while_pruning_loses_nothing(filled: StorePaths, reaper: Reaper) -> None:
     before = results(filled)
     step = 0
@@ -164,10 +184,21 @@ def test_whoever_listed_a_journal_before_it_was_pruned_finds_what_is_left(
 def test_a_pruned_journal_is_taken_in_whole_in_one_transaction(
     filled: StorePaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mlbench.store.portions.BATCH_BYTES", 1)
-    before = results(filled)
-    prune(filled, prunable(filled, NOW))
-    assert results(filled) == before
+    before = str(ask(filled, KEPT))
+    found = prunable(filled, NOW)
+    store = Portion.store
+    seen = []
+
+    def store_and_look(portion: Portion, connection: Any) -> int:
+        episodes = store(portion, connection)
+        seen.append(str(connection.execute(KEPT).fetchall()))
+        return episodes
+
+    monkeypatch.setattr(portions, "BATCH_BYTES", 1)
+    monkeypatch.setattr(Portion, "store", store_and_look)
+    prune(filled, found)
+    assert len(seen) > 1
+    assert set(seen) == {before}
 
 
 def test_space_is_given_back(paths: StorePaths) -> None:

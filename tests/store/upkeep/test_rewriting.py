@@ -46,7 +46,7 @@ def test_journals_that_were_lost_come_back_from_the_database(paths: StorePaths) 
     assert rescue(paths) == [("dead", 1), ("killed", 2), ("odd", 1)]
     assert all(journal.exists() for journal in lost)
     assert rescue(paths) == []
-    ingest(paths)
+    assert ingest(paths).damaged == ()
     assert contents(paths) == before
     paths.database.unlink()
     ingest(paths)
