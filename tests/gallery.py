@@ -9,7 +9,7 @@ import itertools
 import sys
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -216,15 +216,16 @@ class Made:
     def write(self, paths: StorePaths) -> Path:
         """Write its journal, up to where it got."""
         records = list(self.records())
-        kept = records[: max(1, round(self.until * len(records)))]
-        last = kept[-1]
+        kept, position = [], 0
+        for record in records[: max(1, round(self.until * len(records)))]:
+            kept.append(replace(record, position=position))
+            position += width(record)
         if self.status is not None:
-            count = len(last.episode) if isinstance(last, Episodes) else 1
             done = [r.tasks for r in kept if isinstance(r, Validated)]
             ended = self.started + timedelta(seconds=self.seconds * self.train_tasks / 80)
             kept.append(
                 StatusChange(
-                    position=last.position + count,
+                    position=position,
                     status=self.status,
                     at=ended.isoformat(),
                     error=self.error,
@@ -234,6 +235,13 @@ class Made:
         with Journal.open(paths, self.run_id, 1) as journal:
             journal.append(kept)
         return journal.path
+
+
+def width(record: Record) -> int:
+    """Return how many positions a record takes."""
+    if isinstance(record, Started):
+        return 0
+    return len(record.episode) if isinstance(record, Episodes) else 1
 
 
 def hardness(phase: str, dataset: str, first: int, n: int) -> np.ndarray:

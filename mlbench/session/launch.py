@@ -17,7 +17,13 @@ from mlbench.session.drive import Attempts, Observer, Tell
 from mlbench.session.keeper import saved_place
 from mlbench.session.outcome import Outcome, outcome_of_progress, outcome_of_store
 from mlbench.store.ingest import refresh
-from mlbench.store.journal import RunState, find_in_journals, journals_of, last_status
+from mlbench.store.journal import (
+    RunState,
+    find_in_journals,
+    journals_of,
+    last_status,
+    resume_command,
+)
 from mlbench.store.paths import StorePaths
 from mlbench.store.queries import find_run
 from mlbench.store.records import CONCLUSIVE
@@ -174,7 +180,7 @@ def drive(
 ) -> list[Launched]:
     """Run attempts, then bring their journals into the database, or leave that to others."""
     paths = attempts.paths
-    go_on = f"Go on with: mlbench resume {attempts.run_ids[0]}{paths.option}"
+    go_on = f"Go on with: {resume_command(paths, attempts.run_ids[0])}"
     if attempts.stacked > 1:
         go_on = "The same command goes on with them."
     try:

@@ -220,7 +220,8 @@ def connect(database: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
             create(database)
         elif not os.access(database, os.W_OK):
             raise read_only_error(database, os.strerror(errno.EACCES))
-        return duckdb.connect(database)
+        # whose views and macros these are is not known: they reach no file while it is written to
+        return duckdb.connect(database, config={"enable_external_access": "false"})
 
 
 def connect_aside(database: Path, *, confined: bool = False) -> duckdb.DuckDBPyConnection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from mlbench.store.liveness import is_alive
 from mlbench.store.paths import StorePaths
 from mlbench.store.records import Record, Started, Status, StatusChange
 
-NAME = re.compile(r"(?P<run_id>.+)\.(?P<attempt>[1-9][0-9]*)(\.pruned)?\.jsonl")
+NAME = re.compile(r"(?P<run_id>.+)\.(?P<attempt>[1-9][0-9]{0,8})(\.pruned)?\.jsonl")
 BLOCK = 1 << 16
 
 
@@ -251,7 +252,7 @@ class JournalFile:
 
 def resume_command(paths: StorePaths, run_id: str) -> str:
     """Return what to type to go on with a run of this store."""
-    return f"mlbench resume {run_id}{paths.option}"
+    return f"mlbench resume {shlex.quote(run_id)}{paths.option}"
 
 
 def end_of_lines(descriptor: int) -> int:

@@ -110,7 +110,7 @@ def utc(text: str) -> datetime:
     """
     try:
         return datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{text!r} is no time") from None
 
 

@@ -578,3 +578,12 @@ def test_portions_are_bounded(
         sizes = [part.lines for part in portions.portions(list_journals(paths), known)]
     assert len(sizes) > 3
     assert sum(sizes) == 22
+
+
+def test_a_file_with_an_attempt_that_no_run_can_have_is_no_journal(
+    paths: StorePaths, fake_run: Any
+) -> None:
+    long_run(paths, fake_run, "r1", 50)
+    (paths.journals / "r1.99999999999.jsonl").write_text("anything\n")
+    assert ingest(paths).damaged == ()
+    assert rows(paths, "SELECT count(*) FROM episodes") == [(50,)]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mlbench.store.lines import FEW, from_line, to_line
 from mlbench.store.records import EPISODE_COLUMNS, UNSAID, Episodes, Record, Started, StatusChange
+from tests.fake_runs import FakeRun
 
 COUNTS = st.integers(0, 2**63 - 1)
 ANYTHING = st.recursive(
@@ -148,3 +149,9 @@ def test_columns_of_unequal_length_and_a_missing_fingerprint_are_refused(fake_ru
         from_line(json.dumps(values).encode())
     with pytest.raises(ValueError, match="no fingerprint of 'cub'"):
         from_line(to_line(run.started(fingerprints={"mini": "f"})))
+
+
+def test_a_time_before_the_first_year_is_none() -> None:
+    line = to_line(replace(FakeRun().started(), at="0001-01-01T00:00:00+14:00"))
+    with pytest.raises(ValueError, match="is no time"):
+        from_line(line)
