@@ -56,17 +56,19 @@ def command(what: str, names: bool, form: Form, database: Path) -> None:
 
 def print_runs(database: Path, form: Form, *, names: bool) -> None:
     """Print the runs of a database, the oldest first."""
+    from mlbench.cli.waiting import up_to_date
     from mlbench.stats.settings import run_differences
     from mlbench.store.paths import StorePaths
     from mlbench.store.queries import hyperparameters, list_runs
 
     paths = StorePaths(database)
-    runs = list_runs(paths)
-    if names:
-        print_names(runs["run_id"])
-        return
-    runs = runs.with_columns(run_differences(runs, hyperparameters(paths)))
-    print_rows(runs.iter_rows(named=True), RUN_COLUMNS, form)
+    with up_to_date(paths, "the list"):
+        runs = list_runs(paths)
+        if names:
+            print_names(runs["run_id"])
+            return
+        runs = runs.with_columns(run_differences(runs, hyperparameters(paths)))
+        print_rows(runs.iter_rows(named=True), RUN_COLUMNS, form)
 
 
 def print_plugins(kind: Kind, form: Form, *, names: bool) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from mlbench.cli.output import narrate
+from mlbench.errors import MlbenchError
 from mlbench.store.paths import StorePaths
 
 
@@ -13,7 +14,7 @@ from mlbench.store.paths import StorePaths
 def up_to_date(paths: StorePaths, what: str) -> Iterator[tuple[str, ...]]:
     """Take in what waits in the journals, and yield why something could not be.
 
-    That is told at the end, unless there is no end: an error then says it better.
+    That is told at the end; an error tells it too.
 
     Args:
         paths: The store.
@@ -23,6 +24,12 @@ def up_to_date(paths: StorePaths, what: str) -> Iterator[tuple[str, ...]]:
 
     report = refresh(paths)
     troubles = (*report.damaged, *filter(None, [report.waiting]))
-    yield troubles
+    try:
+        yield troubles
+    except MlbenchError as error:
+        for trouble in troubles:
+            if trouble not in str(error):
+                error.add_note(f"{what} lacks what was recorded last: {trouble}")
+        raise
     for trouble in troubles:
         narrate(f"Note: {what} may lack what was recorded last: {trouble}")

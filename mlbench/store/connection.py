@@ -37,6 +37,11 @@ READ_CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "lock_configuration": "true",
 }
 """One for all readers: two connections of one process to one file must agree on it."""
+MADE_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    # From this one on, a file says which log is its own: that of another file that stood in its
+    # place is refused, and not replayed into it.
+    "storage_compatibility_version": "v1.4.0",
+}
 
 
 @contextmanager
@@ -231,7 +236,7 @@ def connect_aside(database: Path, *, confined: bool = False) -> duckdb.DuckDBPyC
         database: The file; made where there is none.
         confined: Whether it holds what others wrote, and is kept from reaching other files.
     """
-    return duckdb.connect(database, config=READ_CONFIG if confined else {})
+    return duckdb.connect(database, config=MADE_CONFIG | (READ_CONFIG if confined else {}))
 
 
 def create(database: Path) -> None:

@@ -147,8 +147,10 @@ class Known:
 def waits(journal: JournalFile, progress: Progress) -> bool:
     """Return whether a journal has something to take in, or to complain of."""
     size = journal.size()
-    if size is None or size == progress.bytes_read:
+    if size is None:
         return False
+    if size == progress.bytes_read:
+        return progress.damaged is not None  # what was damaged is no longer there
     if size < progress.bytes_read:
         return progress.damaged is None
     line = next((line for _, line in journal.lines(progress.bytes_read)), None)
@@ -233,6 +235,9 @@ def portions(journals: list[JournalFile], known: Known) -> Iterator[Portion]:
         if size is not None and size < progress.bytes_read:
             progress = replace(progress, damaged=f"after line {progress.lines_read}: it was cut")
             portion.progress[journal] = progress
+            continue
+        if size == progress.bytes_read:
+            portion.progress[journal] = replace(progress, damaged=None)
             continue
         for end, line in journal.lines(progress.bytes_read):
             try:

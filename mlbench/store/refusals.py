@@ -53,7 +53,7 @@ def read_only_error(database: Path, reason: str | None) -> StoreError:
     )
 
 
-def explanation(database: Path, message: str) -> StoreError:
+def explanation(database: Path, message: str) -> StoreError:  # noqa: PLR0911 - one a message
     """Return the error that stands for one of DuckDB's messages about its file."""
     if "Could not set lock" in message:
         match = HOLDER.search(message)
@@ -76,6 +76,11 @@ def explanation(database: Path, message: str) -> StoreError:
         return DamagedError(
             f"{database} was written by another version of DuckDB than {duckdb.__version__};"
             " install that one, or name another database with --db"
+        )
+    if "replaying WAL" in message:
+        return StoreError(
+            f"{database}.wal was left by another file that stood in the place of {database.name};"
+            " move it away, or bring that file back"
         )
     reason = " ".join(message.split())
     return DamagedError(f"{database} cannot be used: {reason}; {remedy(database)}")

@@ -211,7 +211,6 @@ def test_the_log_of_a_deleted_database_is_not_replayed_into_the_next(killed: Sto
     assert episodes(killed) == [("r1", 100, 100)]
 
 
-@pytest.mark.xfail(reason="DuckDB checks whose log it is from its storage version 1.4 on")
 @pytest.mark.parametrize("another", [True, False])
 def test_the_log_of_another_database_is_refused_and_named(
     killed: StorePaths, tmp_path: Path, another: bool

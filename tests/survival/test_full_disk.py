@@ -104,7 +104,6 @@ def test_a_database_that_meets_a_quota_leaves_all_in_the_journals(
     assert recorded(paths, run_id) == whole
 
 
-@pytest.mark.xfail(reason="the note on what waits is left out where there is nothing to show")
 def test_a_table_that_lacks_everything_says_that_it_waits_in_the_journals(
     paths: StorePaths,
 ) -> None:
