@@ -362,3 +362,16 @@ def test_what_duckdb_says_of_its_file_becomes_one_line_with_a_remedy(
     assert expected in text
     assert "\n" not in text
     assert ";" in text
+
+
+def test_views_of_others_reach_no_file_while_the_database_is_written_to(
+    paths: StorePaths, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("nothing for others")
+    with write(paths):
+        pass
+    with duckdb.connect(paths.database) as connection:
+        connection.execute(f"CREATE VIEW peeping AS FROM read_text('{secret}')")
+    with write(paths) as connection, pytest.raises(duckdb.PermissionException):
+        connection.execute("FROM peeping")

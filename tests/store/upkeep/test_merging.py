@@ -315,7 +315,7 @@ def test_rows_that_mlbench_never_writes_are_refused_in_one_line(
 ) -> None:
     fill(theirs)
     shutil.rmtree(theirs.folder)
-    with write(theirs) as connection:
+    with duckdb.connect(theirs.database) as connection:  # as somebody else's shell would
         connection.execute("DROP VIEW learning_curves")
         connection.execute(change)
     try:
