@@ -14,6 +14,7 @@ from mlbench.cli.execution import ExecutionOptions, execution_options
 from mlbench.cli.output import print_rows
 from mlbench.cli.parameters import Amount, Duration, database_option
 from mlbench.cli.sweep_progress import view
+from mlbench.cli.told import many
 from mlbench.errors import MisuseError
 from mlbench.printable import printable
 from mlbench.store.paths import StorePaths
@@ -215,14 +216,9 @@ def submit(work: Work, name: str, options: dict[str, Any], parallel: int | None)
         return
     submitted = submit_jobs(work.jobs, work.paths, name, options, parallel=parallel)
     for array in submitted.arrays:
-        click.echo(f"submitted {array.number}: {jobs_text(len(array.tasks))}", err=True)
+        click.echo(f"submitted {array.number}: {many(len(array.tasks), 'job')}", err=True)
     if submitted.in_flight:
-        click.echo(f"queued or running already: {jobs_text(len(submitted.in_flight))}", err=True)
-
-
-def jobs_text(count: int) -> str:
-    """Return a number of jobs in words."""
-    return "1 job" if count == 1 else f"{count} jobs"
+        click.echo(f"queued or running already: {many(len(submitted.in_flight), 'job')}", err=True)
 
 
 def conclude(tally: Tally, total: int, command: str, paths: StorePaths, *, stopped: bool) -> None:

@@ -10,6 +10,8 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOPPED = frozenset(128 + number for number in CAUGHT)
+"""Exit codes of a run that was told to stop."""
 NOTED = "Stopping after this batch of tasks; Ctrl-C stops at once."
 
 

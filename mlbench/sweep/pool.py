@@ -15,7 +15,7 @@ from mlbench.errors import StoreError
 from mlbench.session.drive import Tell
 from mlbench.session.keeper import declare_failed
 from mlbench.session.process import Launch, spawn
-from mlbench.session.signals import StopRequest
+from mlbench.session.signals import STOPPED, StopRequest
 from mlbench.store.feed import Feed
 from mlbench.store.ingest import refresh
 from mlbench.store.journal import RunState, states_by_spec
@@ -29,7 +29,6 @@ from mlbench.sweep.tally import Failure, Tally
 
 LOOK_SECONDS = 0.5  # between two looks at the processes
 INGEST_SECONDS = 20.0  # between two ingests while others go on
-STOPPED = frozenset({129, 130, 143})  # exit codes of runs that somebody asked to stop
 
 
 @dataclass

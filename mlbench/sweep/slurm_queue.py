@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from mlbench.printable import printable
+from mlbench.session.signals import STOPPED
 from mlbench.store.paths import StorePaths
 from mlbench.sweep.slurm_command import SlurmError, ask
 from mlbench.sweep.slurm_record import Submission, Task, folder_of, submissions
@@ -33,9 +34,6 @@ WAITING = frozenset(
         "SPECIAL_EXIT",
     }
 )
-STOPPED = frozenset({129, 130, 143})
-"""Exit codes of a run that was told to stop."""
-
 EXIT = re.compile(r"(?P<index>\d+)\.exit-(?P<code>\d+)")
 TAIL = 1 << 13
 CHATTER = re.compile(
