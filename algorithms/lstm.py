@@ -17,6 +17,7 @@ from torch import Tensor
 
 from mlbench.contract import Batch, Parameters, hp
 from mlbench.inner import GradientBased, InnerHyper, UpdateRule
+from mlbench.native import lstm_cell
 
 P = 10.0
 """p of the preprocessing: below e⁻ᵖ a number is shown in proportion, not by its logarithm."""
@@ -81,6 +82,7 @@ class GatedDescent(UpdateRule[Memory]):
     """
 
     per_weight = ()
+    native = True
     hyper: LstmHyper
 
     def initialise(self, generator: torch.Generator, theta: Tensor) -> Parameters:
@@ -135,20 +137,17 @@ class GatedDescent(UpdateRule[Memory]):
 
     def watch(self, meta: Parameters, state: Memory, seen: Tensor) -> tuple[Tensor, Tensor]:
         """Return the LSTM's next hidden and cell state, ``(n, hidden)`` each."""
-        inputs = torch.cat((seen, state.hidden), dim=-1)
-        weights = torch.cat((meta["lstm.input.weight"], meta["lstm.hidden.weight"]), dim=-1)
-        biases = meta["lstm.input.bias"] + meta["lstm.hidden.bias"]
-        gates = zip(weights.chunk(4), biases.chunk(4), strict=True)  # each in memory of its own
-        into, keep, candidate, out = (F.linear(inputs, weight, bias) for weight, bias in gates)
-        cell = keep.sigmoid() * state.cell + into.sigmoid() * candidate.tanh()
-        return out.sigmoid() * cell.tanh(), cell
+        weight = torch.cat((meta["lstm.input.weight"], meta["lstm.hidden.weight"]), dim=-1)
+        bias = meta["lstm.input.bias"] + meta["lstm.hidden.bias"]
+        return lstm_cell(seen, state.hidden, state.cell, weight, bias)
 
     def gate(
         self, meta: Parameters, name: str, hidden: Tensor, theta: Tensor, previous: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Return σ(W [h, θ, previous] + b), ``(n,)``, and what the next step sees of it."""
-        inputs = torch.cat((hidden, torch.stack((theta, previous), dim=-1)), dim=-1)
-        affine = F.linear(inputs, meta[f"{name}.weight"], meta[f"{name}.bias"]).squeeze(-1)
+        weight, bias = meta[f"{name}.weight"], meta[f"{name}.bias"]
+        of_hidden, (of_theta, of_previous) = weight[0, :-2], weight[0, -2:].unbind()
+        affine = F.linear(hidden, of_hidden) + of_theta * theta + of_previous * previous + bias
         opened = affine.sigmoid()
         return opened, opened if self.hyper.gates == "equation" else affine
 

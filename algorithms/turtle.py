@@ -14,7 +14,8 @@ from torch import Tensor
 
 from mlbench.contract import Parameters, hp
 from mlbench.inner import GradientBased, InnerHyper, UpdateRule
-from mlbench.learners import Shapes, feed_forward, initial, linear_shapes
+from mlbench.learners import Shapes, initial, linear_shapes
+from mlbench.native import feed_forward
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,7 @@ class MetaNetwork(UpdateRule[History]):
     """θ⁽ᵗ⁺¹⁾ = θ⁽ᵗ⁾ + α ⊙ g_φ(∇, h); α ~ U(0, 1) at first and unconstrained after."""
 
     per_weight = ("alpha",)
+    native = True
     hyper: TurtleHyper
 
     @property

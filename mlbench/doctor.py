@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Literal
 
 from mlbench import __version__
 from mlbench.errors import DataError, MlbenchError, PluginError, StoreBusyError
+from mlbench.native.compiler import command
 from mlbench.plugins import ROOTS_VARIABLE, idle_roots
 from mlbench.registry import KINDS, NOUNS, Plugin, find_plugins, load_plugin
-from mlbench.run.compiler import compiler
 
 if TYPE_CHECKING:
     from mlbench.contract import Dataset
@@ -139,9 +139,9 @@ def check_gpu() -> Finding:
 
 def check_compiler() -> Finding:
     """Return the C++ compiler that torch.compile would call."""
-    if found := shutil.which(compiler()):
+    if found := shutil.which(name := command()[0]):
         return Finding("compiler", "ok", found)
-    missing = f"torch.compile would call {compiler()}, which is not here"
+    missing = f"torch.compile would call {name}, which is not here"
     remedy = "install it (on Debian and Ubuntu: apt install g++), or name another in CXX"
     return Finding("compiler", "warn", missing, remedy)
 

@@ -65,6 +65,9 @@ class UpdateRule(ABC, Generic[State]):
     gradient: what a network makes of one weight is never in memory for all of them. ``None`` where
     weights depend on each other, or where ``step`` makes little of a weight."""
 
+    native: ClassVar[bool] = False
+    """Whether the network that ``step`` runs for every weight is one of :mod:`mlbench.native`."""
+
     def __init__(self, hyper: Any) -> None:
         self.hyper = hyper
 

@@ -105,14 +105,6 @@ def linear_shapes(widths: tuple[int, ...], prefix: str) -> Shapes:
     )
 
 
-def feed_forward(weights: list[Tensor], x: Tensor) -> Tensor:
-    """Apply linear layers with ReLU between them; weight and bias alternate in ``weights``."""
-    *hidden, weight, bias = weights
-    for w, b in zip(hidden[::2], hidden[1::2], strict=True):
-        x = F.relu(F.linear(x, w, b))
-    return F.linear(x, weight, bias)
-
-
 @dataclass(frozen=True, kw_only=True)
 class MLPOptions(Hyper):
     """The regression network; the defaults are Finn et al.'s (2017), section 5.1."""

@@ -45,6 +45,10 @@ class Rule(Protocol):
     def per_weight(self) -> tuple[str, ...] | None:
         """Return which meta-parameters have a row per weight, if all weights are treated alone."""
 
+    @property
+    def native(self) -> bool:
+        """Return whether its network may be machine code, which keeps no activations."""
+
     def step(
         self, meta: Parameters, state: Any, theta: Tensor, gradient: Tensor, loss: Tensor, t: int
     ) -> tuple[Tensor, Any]:

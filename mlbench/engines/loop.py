@@ -19,6 +19,7 @@ from mlbench.engines.base import (
     ThetaLoss,
 )
 from mlbench.engines.recompute import by_rows
+from mlbench.native import in_use
 
 if TYPE_CHECKING:
     from mlbench.contract import Batch, Parameters, TaskBatch
@@ -55,7 +56,9 @@ class ByRows(Inner):
 
     def cuts(self, rule: Rule, theta: Tensor) -> bool:
         """Return whether the rule is run in parts for so many weights."""
-        return rule.per_weight is not None and self.rows is not None and len(theta) > self.rows
+        if rule.per_weight is None or self.rows is None or (rule.native and in_use()):
+            return False
+        return len(theta) > self.rows
 
     def step(
         self,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import torch
 
 from mlbench.errors import CompilationError, first_line
-from mlbench.run.compiler import compiler
+from mlbench.native.compiler import missing
 from mlbench.run.tracing import traced
 
 
@@ -46,6 +45,4 @@ def missing_compiler(device: torch.device) -> str | None:
         from torch.utils._triton import has_triton
 
         return None if has_triton() else "Triton, which compiles for GPUs, is not installed"
-    if shutil.which(compiler()):
-        return None
-    return f"the C++ compiler {compiler()} is not here"
+    return missing()

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 
 import torch
 
+from mlbench import native
 from mlbench.contract import Problem, ProblemKind
 from mlbench.engines import ENGINES, Engine
 from mlbench.engines.branched import Branched
@@ -32,6 +33,7 @@ class Execution:
         threads: Of one operation, on the CPU.
         engine: How tasks are run together.
         compile: Whether to make machine code of a run's steps; ``auto`` where it pays.
+        native: Whether the networks of update rules are :mod:`mlbench.native`'s.
         tf32: Whether a GPU may round the factors of float32 products to 10 bits of mantissa.
         deterministic: Whether a GPU is kept to algorithms that give the same bits every time.
     """
@@ -40,6 +42,7 @@ class Execution:
     threads: int
     engine: EngineName
     compile: Compile = "auto"
+    native: bool = False
     tf32: bool = False
     deterministic: bool = False
 
@@ -79,6 +82,7 @@ class Execution:
     def apply(self) -> None:
         """Set torch up for this process."""
         keep_memory()
+        native.use(self.native)
         torch.set_num_threads(self.threads)
         if self.on_gpu:
             self.apply_to_gpu()

@@ -50,14 +50,20 @@ def provenance(
         "gpu": gpu_name(execution),
         "device": execution.device,
         "threads": execution.threads,
-        # in such a program, tasks are stacked as runs are
-        "engine": "stacked" if program else execution.engine_for(experiment.problem).name,
+        "engine": engine_name(experiment, execution, program=program),
         "stacked": stacked,
         "compiled": compiled,
         **execution.arithmetic(),
         "allocator": keep_memory(),
         "pid": os.getpid(),
     }
+
+
+def engine_name(experiment: Experiment, execution: Execution, *, program: bool) -> str:
+    """Return the engine's name, and how else the run is computed than the engine says."""
+    # in such a program, tasks are stacked as runs are
+    name = "stacked" if program else execution.engine_for(experiment.problem).name
+    return f"{name}, native" if execution.native else name
 
 
 def command_line() -> str:

@@ -30,8 +30,9 @@ def traced(function: Callable[..., Any], *example: Any) -> GraphModule:
     """
     from torch.fx.experimental.proxy_tensor import make_fx
 
+    operations = make_fx(function)(*example)  # which have no derivatives of their own any more
     # without writing into a tensor, equal operations on equal tensors are equal
-    module: GraphModule = make_fx(functionalize(function))(*example)
+    module: GraphModule = make_fx(functionalize(operations))(*example)
     tidy(module.graph)
     module.recompile()
     return module

@@ -12,7 +12,7 @@ from mlbench.run.device import Execution
 from mlbench.run.machine import plugin_files
 from mlbench.run.setup import Experiment
 from mlbench.run.spec import RunSpec
-from mlbench.run.together import compilation, unstackable
+from mlbench.run.together import compilation, unstackable, with_native_rules
 from mlbench.session.drive import Attempts, Observer, Tell
 from mlbench.session.keeper import saved_place
 from mlbench.session.outcome import Outcome, outcome_of_progress, outcome_of_store
@@ -99,15 +99,17 @@ def launch(
     waiting = deque(groups(planned, execution, paths, tell))
     while waiting:
         group = waiting.popleft()
-        compiled, remark = compilation(group[0].experiment, execution, len(group))
-        if remark:
-            tell(remark)
+        first, runs = group[0].experiment, len(group)
+        compiled, remark = compilation(first, execution, runs)
+        native, regret = with_native_rules(first, execution, runs)
+        for line in filter(None, (remark, regret)):
+            tell(line)
         if len(group) > 1:
             seeds = ", ".join(str(one.experiment.spec.seed) for one in group)
             tell(f"{len(group)} runs as one program (seeds {seeds}); the first one is shown.")
         attempts = Attempts(
             [one.experiment for one in group],
-            execution,
+            native,
             paths,
             [one.run_id for one in group],
             compiled=compiled,

@@ -9,7 +9,7 @@ from mlbench.run.compiling import missing_compiler
 from mlbench.run.device import Compile, EngineName, Execution, choose_execution
 from mlbench.run.setup import restore
 from mlbench.run.spec import RunSpec
-from mlbench.run.together import compilation
+from mlbench.run.together import compilation, with_native_rules
 from mlbench.session.drive import Attempts, Observer, Tell
 from mlbench.session.keeper import refuse
 from mlbench.session.launch import (
@@ -66,8 +66,9 @@ def resume(
             " which computes it as this machine can"
         )
     compiled, remark = compilation(experiment, execution, 1)
-    if remark:
-        tell(remark)
+    execution, regret = with_native_rules(experiment, execution, 1)
+    for line in filter(None, (remark, regret)):
+        tell(line)
     if (stacked := first.provenance["stacked"]) > 1:
         tell(
             f"{run_id} was one of {stacked} runs of one program, and goes on alone: to the same"
@@ -85,9 +86,9 @@ def execution_of(
     threads = threads or origin["threads"]
     if device is not None:
         return choose_execution(kind, device, threads)
-    engine, _, captured = (origin["engine"] or "auto").partition(", ")
+    engine, _, suffix = (origin["engine"] or "auto").partition(", ")
     alone, on_gpu = origin["stacked"] == 1, origin["device"].startswith("cuda")
-    again: Compile = "auto" if captured or (on_gpu and not alone) else "off"
+    again: Compile = "auto" if suffix or (on_gpu and not alone) else "off"
     if origin["compiled"]:
         again = "on" if alone else "auto"
     known = alone and engine in get_args(EngineName)  # otherwise it was chosen by itself
