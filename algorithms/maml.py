@@ -21,6 +21,9 @@ class MamlHyper(InnerHyper):
     test_steps: int = hp(
         10, "updates T per task in validation and test", at_least=1, when={"regression": 5}
     )
+    clip: float | None = hp(
+        10.0, "bound on each entry of the support gradient", above=0, when={"1-step": None}
+    )
     inner_lr: float = hp(0.01, "α, the step size of the inner loop", above=0)
     meta_batch: int = hp(
         2, "tasks J per meta-update", at_least=1, when={"1-shot": 4, "regression": 1}

@@ -19,19 +19,25 @@ from typing import Any, Literal, NamedTuple, Self, cast, get_origin, get_type_hi
 from mlbench.errors import MisuseError
 from mlbench.notation import conform, kind_text, parse_text, value_text
 
-Situation = Literal["regression", "1-shot", "5-shot", "released"]
+Situation = Literal["regression", "1-shot", "5-shot", "1-step", "released"]
 """The settings for which defaults differ: those of papers, and what the authors' code does."""
 
 
-def situations(kind: str, shots: int, protocol: str) -> tuple[Situation, ...]:
+def situations(
+    kind: str, shots: int, protocol: str, settings: Mapping[str, str] | None = None
+) -> tuple[Situation, ...]:
     """Return whose defaults apply, the weightiest last.
 
-    Every number of shots above one is treated as five.
+    Every number of shots above one is treated as five; ``1-step`` is where ``train_steps`` is set
+    to 1 among the settings of a technique.
     """
     shown: Situation = "1-shot" if shots == 1 else "5-shot"
-    if kind == "regression":
-        shown = "regression"
-    return (shown, "released") if protocol == "released" else (shown,)
+    applying: list[Situation] = ["regression" if kind == "regression" else shown]
+    if (settings or {}).get("train_steps", "").strip() == "1":
+        applying.append("1-step")
+    if protocol == "released":
+        applying.append("released")
+    return tuple(applying)
 
 
 @dataclass(frozen=True, kw_only=True)

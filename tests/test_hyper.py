@@ -178,6 +178,9 @@ def test_the_situation_is_the_nearest_printed_one(
 ) -> None:
     assert situations(kind, shots, "corrected") == (expected,)
     assert situations(kind, shots, "released") == (expected, "released")
+    one_step = {"train_steps": " 1", "inner_lr": "1"}
+    assert situations(kind, shots, "released", one_step) == (expected, "1-step", "released")
+    assert situations(kind, shots, "corrected", {"train_steps": "10"}) == (expected,)
 
 
 def test_defaults_follow_the_situation_unless_set() -> None:

@@ -152,7 +152,7 @@ def prepare(request: Request) -> Experiment:
     kind = classes[request.train].kind
     check_kinds(algorithm, classes)
     own, scoped = sort_settings(request, classes)
-    applying = situations(kind, request.shots, request.protocol)
+    applying = situations(kind, request.shots, request.protocol, own)
     hyper = algorithm.Hyper.parse(own, situations=applying, owner=algorithm.name)
     parsed = {
         name: cls.Options.parse(scoped[name], situations=applying, owner=name)

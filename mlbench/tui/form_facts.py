@@ -69,7 +69,7 @@ def look_up(values: Values) -> Facts:
     train: type[Dataset] | None = found.get(values.train)
     if algorithm is None or train is None:
         return Facts(values, refusals=wrong)
-    applying = situations(train.kind, shots_of(values), values.protocol)
+    applying = situations(train.kind, shots_of(values), values.protocol, given(values.settings, {}))
     fields = hyper_fields(algorithm, applying)
     defaults = number_defaults(values, train)
     defaults |= {f"{HYPERPARAMETER}{each.name}": each.default for each in fields}

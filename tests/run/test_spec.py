@@ -175,3 +175,22 @@ def test_an_unknown_setting_of_the_protocol_is_refused() -> None:
 def test_an_impossible_budget_is_refused(numbers: dict[str, int], message: str) -> None:
     with pytest.raises(MisuseError, match=message):
         SINE.budget.with_numbers(**numbers)
+
+
+@pytest.mark.parametrize("protocol", ["corrected", "released"])
+@pytest.mark.parametrize(
+    ("algorithm", "settings", "clip"),
+    [
+        ("maml", {"train_steps": "1"}, None),
+        ("fo_maml", {"train_steps": "1"}, None),
+        ("maml", {"train_steps": "1", "clip": "3"}, 3.0),
+        ("maml", {"train_steps": "2"}, 10.0),
+        ("maml", {}, 10.0),
+        ("turtle", {"train_steps": "1"}, 10.0),
+    ],
+)
+def test_maml_clips_no_support_gradient_where_there_is_one_update(
+    algorithm: str, settings: dict[str, str], clip: float | None, protocol: ProtocolName
+) -> None:
+    request = Request(algorithm=algorithm, train="sine", settings=settings, protocol=protocol)
+    assert prepare(request).spec.hyperparameters["clip"] == clip
