@@ -74,7 +74,8 @@ OPTIONS = (
         type=click.Choice(["auto", "on", "off"]),
         default="auto",
         show_default=True,
-        help="Compile the meta-step of small learners; auto: where the budget pays for it.",
+        help="Make machine code of the meta-step of small learners, and of the networks of update"
+        " rules; auto: where the budget pays for it.",
     ),
     click.option(
         "--tf32", is_flag=True, help="GPU: round the factors of float32 products to TF32."

@@ -46,19 +46,28 @@ class Age(click.ParamType[timedelta]):
 @click.option(
     "--where", metavar="SQL", help="Only runs of which this holds, over the columns of 'runs'."
 )
+@click.option(
+    "--validations",
+    is_flag=True,
+    help="Drop validation episodes too; the mean of each validation stays.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @database_option
-def command(age: timedelta, where: str | None, yes: bool, database: Path) -> None:
+def command(
+    age: timedelta, where: str | None, validations: bool, yes: bool, database: Path
+) -> None:
     r"""Drop the training episodes of runs that have had their result for long.
 
     Results, test and validation episodes, validations, times and origins stay; of a learning curve
     its validations do. Only runs that finished or diverged are pruned. What is dropped is gone for
-    good, from the journals too: mlbench backup keeps a copy, mlbench export one of the tables.
+    good, from the journals too: mlbench backup keeps a copy, mlbench export one of the tables. A
+    run that was pruned before is left as it is.
 
     \b
     Examples:
       mlbench prune
       mlbench prune --older-than 8w --where "budget = 'smoke'" --yes
+      mlbench prune --older-than 0h --validations
     """
     from mlbench.cli.told import fail_if, many, tell
     from mlbench.errors import MisuseError
@@ -68,12 +77,13 @@ def command(age: timedelta, where: str | None, yes: bool, database: Path) -> Non
 
     paths = StorePaths(database)
     chosen = None if where is None else choose_runs(paths, where)
-    found = prunable(paths, age, chosen)
+    found = prunable(paths, age, chosen, ("train", "validation") if validations else ("train",))
+    kind = "episode" if validations else "training episode"
     if not found.episodes:
         tell("There is nothing to prune.")
         return
     what = (
-        f"{many(sum(found.episodes.values()), 'training episode')} of"
+        f"{many(sum(found.episodes.values()), kind)} of"
         f" {many(len(found.episodes), 'run')}, from journals of {amount(found.size)}"
     )
     if not yes:
@@ -86,7 +96,7 @@ def command(age: timedelta, where: str | None, yes: bool, database: Path) -> Non
     report = prune(paths, found)
     dropped = sum(found.episodes[run_id] for run_id in report.runs)
     tell(
-        f"Dropped {many(dropped, 'training episode')} of {many(len(report.runs), 'run')}:"
+        f"Dropped {many(dropped, kind)} of {many(len(report.runs), 'run')}:"
         f" {amount(report.journals)} of journals, {amount(report.database)} of {database}."
     )
     fail_if(report.troubles)

@@ -27,6 +27,7 @@ FORBIDDEN = {
     *("execl", "execlp", "execv", "execvp", "execve", "eval", "exec", "__import__"),
 }
 STARTING = {
+    "native/library.py": "the C++ compiler that torch calls",
     "run/machine.py": "git, on the checkout of a plugin",
     "session/process.py": "this Python with -m mlbench",
     "sweep/slurm_command.py": "Slurm's commands",

@@ -1,4 +1,4 @@
-"""Training episodes of runs that have had their result for long, dropped for good.
+"""Episodes of runs that have had their result for long, all but those of tests, dropped for good.
 
 What is left of a journal is another file, ``NAME.ATTEMPT.pruned.jsonl``, written aside and renamed
 before the whole one is removed. While there are both the whole one counts; when there is the
@@ -17,7 +17,7 @@ from mlbench.store.ingest import ingest
 from mlbench.store.journal import JournalFile, journals_by_run
 from mlbench.store.liveness import RunLock
 from mlbench.store.paths import StorePaths
-from mlbench.store.records import CONCLUSIVE, Episodes
+from mlbench.store.records import CONCLUSIVE, Episodes, Phase
 from mlbench.store.upkeep.aside import file_aside, tidy
 from mlbench.store.upkeep.joining import UnreadableError, read_lines
 from mlbench.store.upkeep.rebuilding import shrink
@@ -27,7 +27,7 @@ from mlbench.store.upkeep.writing import remove
 PRUNABLE = """
     SELECT run_id, count(*)
     FROM episodes JOIN runs USING (run_id)
-    WHERE phase = 'train' AND runs.status IN (SELECT unnest($conclusive))
+    WHERE phase IN (SELECT unnest($phases)) AND runs.status IN (SELECT unnest($conclusive))
       AND runs.finished < now() AT TIME ZONE 'UTC' - $age
       AND ($everything OR run_id IN (SELECT unnest($chosen)))
     GROUP BY run_id ORDER BY run_id
@@ -39,11 +39,13 @@ class Prunable:
     """What could be dropped.
 
     Args:
-        episodes: Training episodes in the database, by run.
+        phases: Of which episodes.
+        episodes: How many there are in the database, by run.
         journals: Journals that have some, by run.
         size: Bytes of these journals, and of what else they hold.
     """
 
+    phases: Sequence[Phase]
     episodes: dict[str, int]
     journals: dict[str, list[JournalFile]]
     size: int
@@ -54,7 +56,7 @@ class PruneReport:
     """What was dropped.
 
     Args:
-        runs: That lost their training episodes.
+        runs: That lost episodes.
         journals: Bytes that their journals lost.
         database: Bytes that the database lost.
         troubles: A line for each run that was left as it is.
@@ -66,13 +68,19 @@ class PruneReport:
     troubles: list[str] = field(default_factory=list)
 
 
-def prunable(paths: StorePaths, age: timedelta, run_ids: Sequence[str] | None = None) -> Prunable:
+def prunable(
+    paths: StorePaths,
+    age: timedelta,
+    run_ids: Sequence[str] | None = None,
+    phases: Sequence[Phase] = ("train",),
+) -> Prunable:
     """Return what can be dropped of runs that have had their result for longer than an age.
 
     Args:
         paths: The store.
         age: Since they ended.
         run_ids: Of these runs alone.
+        phases: Of which episodes; what a run was pruned of before is no reason to prune it again.
 
     Raises:
         StoreBusyError: Another process held the database all the time.
@@ -87,6 +95,7 @@ def prunable(paths: StorePaths, age: timedelta, run_ids: Sequence[str] | None = 
             {
                 "conclusive": list(CONCLUSIVE),
                 "age": age,
+                "phases": list(phases),
                 "everything": run_ids is None,
                 "chosen": list(run_ids or ()),
             },
@@ -98,7 +107,7 @@ def prunable(paths: StorePaths, age: timedelta, run_ids: Sequence[str] | None = 
     episodes = {run_id: count for run_id, count in found if journals.get(run_id)}
     chosen = {run_id: journals[run_id] for run_id in episodes}
     size = sum(journal.size() or 0 for each in chosen.values() for journal in each)
-    return Prunable(episodes=episodes, journals=chosen, size=size)
+    return Prunable(phases=phases, episodes=episodes, journals=chosen, size=size)
 
 
 def prune(paths: StorePaths, what: Prunable) -> PruneReport:
@@ -115,7 +124,9 @@ def prune(paths: StorePaths, what: Prunable) -> PruneReport:
     for run_id, journals in what.journals.items():
         try:
             with RunLock(paths, run_id):
-                report.journals += sum(prune_journal(paths, journal) for journal in journals)
+                report.journals += sum(
+                    prune_journal(paths, journal, what.phases) for journal in journals
+                )
         except (StoreError, UnreadableError) as err:
             report.troubles.append(f"{run_id} is left as it is: {err}")
             continue
@@ -133,10 +144,10 @@ def prune(paths: StorePaths, what: Prunable) -> PruneReport:
     return report
 
 
-def prune_journal(paths: StorePaths, journal: JournalFile) -> int:
-    """Put a journal without training episodes in the place of a whole one; return the bytes saved.
+def prune_journal(paths: StorePaths, journal: JournalFile, phases: Sequence[Phase]) -> int:
+    """Put a journal without the episodes of some phases in the place of a whole one.
 
-    The caller holds the run's lock.
+    The caller holds the run's lock. Returns the bytes saved.
 
     Raises:
         UnreadableError: It is damaged.
@@ -147,7 +158,7 @@ def prune_journal(paths: StorePaths, journal: JournalFile) -> int:
     with file_aside(target) as aside:
         aside.modified = journal.path.stat().st_mtime_ns
         for line, record in read_lines(journal):
-            if not (isinstance(record, Episodes) and record.phase == "train"):
+            if not (isinstance(record, Episodes) and record.phase in phases):
                 after += aside.file.write(line)
     remove(journal.path)
     return before - after

@@ -28,6 +28,7 @@ from tests.store.upkeep.stores import Reaper, ask, contents, fill
 NOW = timedelta()
 BUT = ("journals", "schema_version", "episodes", "learning_curves")
 CURVES = "SELECT * FROM learning_curves WHERE phase = 'validation' ORDER BY ALL"
+TESTS = "SELECT * FROM episodes WHERE phase = 'test' ORDER BY ALL"
 KEPT = "SELECT * FROM episodes WHERE phase <> 'train' ORDER BY ALL"
 TRAINED = "SELECT run_id, count(*) FROM episodes WHERE phase = 'train' GROUP BY 1 ORDER BY 1"
 
@@ -70,6 +71,23 @@ def test_training_episodes_go_and_results_stay(filled: StorePaths) -> None:
     assert prunable(filled, NOW).episodes == {}
     everything = contents(filled)
     assert rebuild(filled).kept is None
+    assert contents(filled) == everything
+
+
+def test_validation_episodes_go_where_they_are_named_and_validations_stay(
+    filled: StorePaths,
+) -> None:
+    def kept() -> list[str]:
+        return list(map(str, (contents(filled, BUT), ask(filled, CURVES), ask(filled, TESTS))))
+
+    before = kept()
+    report = prune(filled, prunable(filled, NOW, phases=("train", "validation")))
+    assert report.runs == ["again", "other", "whole"]
+    left = "SELECT DISTINCT phase FROM episodes WHERE run_id IN ('again', 'other', 'whole')"
+    assert ask(filled, left) == [("test",)]
+    assert kept() == before
+    everything = contents(filled)
+    rebuild(filled)
     assert contents(filled) == everything
 
 
