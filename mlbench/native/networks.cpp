@@ -412,23 +412,59 @@ void lstm_cell_gradient(const T *x, const T *hidden, const T *cell, const T *wei
 
 }  // namespace
 
-// What Python calls: `count` rows of each tensor of rows, and tensors that all rows share.
+// What Python calls. Tensors lie one after another, a stack of each, and nothing is shared between
+// the members of a stack; a portion is some rows of one member, and has sums of its own.
 
-#define EXPORTED(NAME, TYPE, SUFFIX, ...)                                                      \
-  extern "C" void NAME##_##SUFFIX(const TYPE *const *rows, const TYPE *const *shared,          \
-                                  const int *sizes, int layers, long count, TYPE *const *out,  \
-                                  TYPE *const *sums) {                                         \
-    NAME<TYPE>(__VA_ARGS__);                                                                   \
-    (void)layers, (void)sums;                                                                  \
+template <typename T>
+struct Tensors {
+  T *const *starts;
+  const long *sizes;  // of a member, of a row, or of a portion's sums
+};
+
+template <typename T, typename Network>
+void compute_portions(Tensors<const T> rows, int row_count, Tensors<const T> shared,
+                      int shared_count, Tensors<T> out, int out_count, Tensors<T> sums,
+                      int sum_count, long count, long portion, long first, long last,
+                      const Network &network) {
+  const long portions = (count + portion - 1) / portion;
+  for (long job = first; job < last; ++job) {
+    const long member = job / portions, start = job % portions * portion;
+    const T *row[5], *common[2];
+    T *written[3], *summed[2];
+    const long row_place = member * count + start;
+    for (int i = 0; i < row_count; ++i) row[i] = rows.starts[i] + row_place * rows.sizes[i];
+    for (int i = 0; i < shared_count; ++i) common[i] = shared.starts[i] + member * shared.sizes[i];
+    for (int i = 0; i < out_count; ++i) written[i] = out.starts[i] + row_place * out.sizes[i];
+    for (int i = 0; i < sum_count; ++i) summed[i] = sums.starts[i] + job * sums.sizes[i];
+    network(row, common, std::min(portion, count - start), written, summed);
   }
-#define EXPORTED_TYPES(NAME, ...)               \
-  EXPORTED(NAME, float, float32, __VA_ARGS__)   \
+}
+
+#define EXPORTED(NAME, TYPE, SUFFIX, ROWS, SHARED, OUT, SUMS, ...)                               \
+  extern "C" void NAME##_##SUFFIX(                                                               \
+      const TYPE *const *row_starts, const long *row_sizes, const TYPE *const *shared_starts,    \
+      const long *shared_sizes, TYPE *const *out_starts, const long *out_sizes,                  \
+      TYPE *const *sum_starts, const long *sum_sizes, const int *sizes, int layers, long count,  \
+      long portion, long first, long last) {                                                     \
+    compute_portions<TYPE>(                                                                      \
+        {row_starts, row_sizes}, ROWS, {shared_starts, shared_sizes}, SHARED,                    \
+        {out_starts, out_sizes}, OUT, {sum_starts, sum_sizes}, SUMS, count, portion, first,      \
+        last,                                                                                    \
+        [&](const TYPE *const *rows, const TYPE *const *shared, long count, TYPE *const *out,    \
+            TYPE *const *sums) {                                                                 \
+          NAME<TYPE>(__VA_ARGS__);                                                               \
+          (void)sums, (void)layers;                                                              \
+        });                                                                                      \
+  }
+#define EXPORTED_TYPES(NAME, ...)             \
+  EXPORTED(NAME, float, float32, __VA_ARGS__) \
   EXPORTED(NAME, double, float64, __VA_ARGS__)
 
-EXPORTED_TYPES(feed_forward, rows[0], shared[0], sizes, layers, count, out[0])
-EXPORTED_TYPES(feed_forward_gradient, rows[0], shared[0], sizes, layers, count, rows[1], out[0],
-               sums[0])
-EXPORTED_TYPES(lstm_cell, rows[0], rows[1], rows[2], shared[0], shared[1], sizes[0], sizes[1],
-               count, out[0], out[1])
-EXPORTED_TYPES(lstm_cell_gradient, rows[0], rows[1], rows[2], shared[0], shared[1], sizes[0],
-               sizes[1], count, rows[3], rows[4], out[0], out[1], out[2], sums[0], sums[1])
+EXPORTED_TYPES(feed_forward, 1, 1, 1, 0, rows[0], shared[0], sizes, layers, count, out[0])
+EXPORTED_TYPES(feed_forward_gradient, 2, 1, 1, 1, rows[0], shared[0], sizes, layers, count,
+               rows[1], out[0], sums[0])
+EXPORTED_TYPES(lstm_cell, 3, 2, 2, 0, rows[0], rows[1], rows[2], shared[0], shared[1], sizes[0],
+               sizes[1], count, out[0], out[1])
+EXPORTED_TYPES(lstm_cell_gradient, 5, 2, 3, 2, rows[0], rows[1], rows[2], shared[0], shared[1],
+               sizes[0], sizes[1], count, rows[3], rows[4], out[0], out[1], out[2], sums[0],
+               sums[1])

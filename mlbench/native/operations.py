@@ -14,7 +14,8 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from math import prod
+from math import ceil, prod
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -51,34 +52,35 @@ def compute(
         [value.contiguous().view(stack, *value.shape[depth:]) for value in values]
         for values in (rows, shared, outputs)
     )
-    starts = range(0, count, ROWS)
-    found = [value.new_empty(stack, len(starts), *value.shape[depth:]) for value in sums]
-    dimensions = (ctypes.c_int * len(sizes))(*sizes)
+    portions = ceil(count / ROWS)
+    found = [value.new_empty(stack, portions, *value.shape[depth:]) for value in sums]
+    arguments = (
+        *tensors(rows, [value.shape[-1] for value in rows]),
+        *tensors(shared, [value[0].numel() for value in shared] if stack else []),
+        *tensors(outputs, [value.shape[-1] for value in outputs]),
+        *tensors(found, [value[0, 0].numel() for value in found] if stack and portions else []),
+        (ctypes.c_int * len(sizes))(*sizes),
+        len(sizes) - 1,
+        ctypes.c_long(count),
+        ctypes.c_long(ROWS),
+    )
 
-    def portion(place: int, index: int) -> None:
-        start = starts[index]
-        function(
-            pointers([value[place, start:] for value in rows]),
-            pointers([value[place] for value in shared]),
-            dimensions,
-            len(sizes) - 1,
-            ctypes.c_long(min(ROWS, count - start)),
-            pointers([value[place, start:] for value in outputs]),
-            pointers([value[place, index] for value in found]),
-        )
+    def compute_some(first: int, last: int) -> None:
+        function(*arguments, ctypes.c_long(first), ctypes.c_long(last))
 
-    places = [(place, index) for place in range(stack) for index in range(len(starts))]
-    if (threads := torch.get_num_threads()) > 1 and len(places) > 1:
-        deque(pool(threads).map(portion, *zip(*places, strict=True)), maxlen=0)
+    jobs, threads = stack * portions, torch.get_num_threads()
+    if threads == 1 or jobs < 2:
+        compute_some(0, jobs)
     else:
-        for place, index in places:
-            portion(place, index)
+        cuts = [jobs * part // threads for part in range(threads + 1)]
+        deque(pool(threads).map(compute_some, cuts[:-1], cuts[1:]), maxlen=0)
     return [value.sum(1).view(shape.shape) for value, shape in zip(found, sums, strict=True)]
 
 
-def pointers(tensors: Sequence[Tensor]) -> ctypes.Array[ctypes.c_void_p]:
-    """Return where tensors lie in memory."""
-    return (ctypes.c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))
+def tensors(values: Sequence[Tensor], sizes: Sequence[int]) -> tuple[Any, Any]:
+    """Return where tensors lie in memory, and sizes, as C has them."""
+    starts = (ctypes.c_void_p * len(values))(*(value.data_ptr() for value in values))
+    return starts, (ctypes.c_long * len(sizes))(*sizes)
 
 
 @cache
