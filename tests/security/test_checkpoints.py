@@ -24,6 +24,8 @@ from mlbench.run.progress import Progress, progress_of
 from mlbench.run.setup import Experiment, Request, prepare
 from mlbench.run.stack import Stack
 
+pytestmark = pytest.mark.slow
+
 CPU = Execution(device="cpu", threads=1, engine="auto")
 SINE = Request(
     algorithm="maml",

@@ -21,6 +21,8 @@ from mlbench.tui.shown import NothingSteers
 from tests.security.hostile import EVERYTHING, NAMES, fill_with, steering
 from tests.tui.conftest import settled, text_of
 
+pytestmark = pytest.mark.slow
+
 TOUR = (
     ("runs", ()),
     ("a run", ("enter",)),

@@ -14,6 +14,8 @@ from mlbench.errors import MisuseError
 from mlbench.sweep.grid import KEYS, MOST_RUNS, Grid, parse_grid
 from mlbench.sweep.job import request_arguments
 
+pytestmark = pytest.mark.slow
+
 WORDS = st.sampled_from(
     ["maml", "sine", "mini -> cub", "->", "0-4", "0,2,7", "5-1", "-1", "0-99999999999999999999999",
      "quick", "paper", "custom", "released", "float32", "nan", "", " ", "--db=/x", "\x1b[31m",

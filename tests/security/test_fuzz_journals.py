@@ -22,6 +22,8 @@ from mlbench.store.lines import from_line, to_line
 from mlbench.store.paths import StorePaths
 from tests.fake_runs import FakeRun
 
+pytestmark = pytest.mark.slow
+
 LINES = [to_line(record) for record in FakeRun("r1").whole()]
 GOOD = b"".join(LINES)
 TABLES = ("attempts", "machines", "statuses", "phases", "validations", "episodes", "data")

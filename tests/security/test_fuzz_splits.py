@@ -14,6 +14,8 @@ from mlbench.images.layouts.tables import read_csv, read_ilsvrc
 from mlbench.images.pictures import FileImage
 from mlbench.images.splitting import Amounts, find_part, parse_split, read_split_file
 
+pytestmark = pytest.mark.slow
+
 CLASSES = ("ant", "bee", "cat", "dog")
 HIDDEN = "hidden.png"
 WORDS = st.sampled_from(

@@ -129,6 +129,7 @@ def test_markdown_holds_no_link_no_picture_and_no_tag_of_a_name(store: StorePath
         assert len({line.count("|") for line in table.splitlines() if line[:1] == "|"}) == 1
 
 
+@pytest.mark.slow
 def test_a_page_holds_no_element_and_no_attribute_of_a_name(
     store: StorePaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:

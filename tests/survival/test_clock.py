@@ -23,6 +23,8 @@ from mlbench.store.queries import find_run, list_runs, run_phases
 from mlbench.store.snapshot import RunRow
 from tests.survival.typed import recorded
 
+pytestmark = pytest.mark.slow
+
 CPU = Execution(device="cpu", threads=1, engine="auto")
 REQUEST = Request(
     algorithm="maml",

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -34,7 +36,6 @@ def test_a_crowd_of_some_seconds_loses_nothing_and_fails_nobody(tmp_path: Path) 
     assert found["acknowledged"] >= 4 * 1_000
 
 
-@pytest.mark.slow
 def test_a_crowd_of_a_minute_loses_nothing_and_fails_nobody(tmp_path: Path) -> None:
     found = crowd(tmp_path, "60", "2")
     check(found)

@@ -21,6 +21,8 @@ from mlbench.store.paths import StorePaths
 from tests.fake_runs import FakeRun
 from tests.survival.typed import SINE, SINE_EPISODES, recorded, run_ids, typed
 
+pytestmark = pytest.mark.slow
+
 SLOW = partial(pytest.param, marks=pytest.mark.slow)
 
 

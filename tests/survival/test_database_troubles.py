@@ -22,6 +22,8 @@ from mlbench.store.paths import StorePaths
 from tests.fake_runs import FakeRun
 from tests.survival.typed import SINE, SINE_EPISODES, recorded, run_ids, typed
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 READERS = (("table",), ("list", "runs"), ("sql", "SELECT count(*) AS n FROM episodes"))
 Spoil = Callable[[Path], None]

@@ -17,6 +17,8 @@ from mlbench.store.journal import list_journals
 from mlbench.store.paths import StorePaths
 from tests.survival.typed import SINE, SINE_EPISODES, recorded, run_ids, typed
 
+pytestmark = pytest.mark.slow
+
 SLOW = partial(pytest.param, marks=pytest.mark.slow)
 REMEDIES = ("free some space", "free or unlock", "make room")
 
@@ -129,7 +131,6 @@ def test_a_run_on_a_full_disk_says_so_and_goes_on_when_there_is_room(
     assert recorded(paths, run_id) == whole
 
 
-@pytest.mark.slow
 def test_a_disk_that_fills_up_while_episodes_are_taken_in_loses_none(
     disk: Callable[[str], Path], whole: list[object]
 ) -> None:

@@ -17,6 +17,8 @@ import pytest
 from mlbench.store.connection import read, write
 from mlbench.store.paths import StorePaths
 
+pytestmark = pytest.mark.slow
+
 OPEN_SLOWLY = """
 import os, sys, time
 from pathlib import Path
@@ -91,6 +93,5 @@ def test_no_process_opens_a_database_whose_header_another_one_is_about_to_replac
         ).fetchall() == [("a", 8), ("b", 8)]
 
 
-@pytest.mark.slow
 def test_without_the_lock_the_race_is_there_and_would_be_seen(paths: StorePaths) -> None:
     assert (3, "stale\n") in race(paths, "unlocked")

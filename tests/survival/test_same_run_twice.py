@@ -20,6 +20,8 @@ from mlbench.store.liveness import RunLock
 from mlbench.store.paths import StorePaths
 from tests.survival.typed import SINE, SINE_EPISODES, recorded, run_ids, typed
 
+pytestmark = pytest.mark.slow
+
 CPU = Execution(device="cpu", threads=1, engine="auto")
 REQUEST = Request(
     algorithm="maml",
@@ -141,7 +143,6 @@ def test_a_start_that_was_killed_before_its_first_line_gives_no_second_run(
     assert first.out.splitlines()[:-1] == again.out.splitlines()[:-1]  # the last has seconds
 
 
-@pytest.mark.slow
 def test_of_processes_that_start_a_run_at_once_one_runs_it_and_none_is_wrong(
     tmp_path: Path,
 ) -> None:

@@ -26,6 +26,8 @@ from mlbench.store.upkeep.writing import journal_of
 from tests.fake_runs import FakeRun
 from tests.store.upkeep.stores import Reaper, ask, began, contents, files, fill
 
+pytestmark = pytest.mark.slow
+
 EPISODES = "SELECT run_id, count(*), count(DISTINCT position) FROM episodes GROUP BY ALL ORDER BY 1"
 VIEWS = Path(__file__).parents[1] / "views_of_version_1.sql"
 

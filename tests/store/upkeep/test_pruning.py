@@ -138,6 +138,7 @@ def test_a_database_that_is_in_use_is_pruned_by_the_next_command(
     assert ask(filled, TRAINED) == [("dead", 7), ("killed", 40)]
 
 
+@pytest.mark.slow
 def test_whoever_is_killed_while_pruning_loses_nothing(filled: StorePaths, reaper: Reaper) -> None:
     before = results(filled)
     step = 0
@@ -219,6 +220,7 @@ def test_a_pruned_journal_is_taken_in_whole_in_one_transaction(
     assert set(seen) == {before}
 
 
+@pytest.mark.slow
 def test_space_is_given_back(paths: StorePaths) -> None:
     run = FakeRun()
     lines: list[Record] = [run.started()]

@@ -19,6 +19,8 @@ from mlbench.store.upkeep.rebuilding import rebuild, shrink
 from tests.fake_runs import FakeRun
 from tests.store.upkeep.stores import Reaper, ask, contents, files, fill
 
+pytestmark = pytest.mark.slow
+
 HOLD = """
 import duckdb, sys
 connection = duckdb.connect(sys.argv[1], read_only=True)
@@ -206,7 +208,6 @@ else:
 """
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["rebuild", "merge", "prune", "backup"])
 def test_a_process_that_is_killed_for_good_loses_nothing(
     filled: StorePaths, theirs: StorePaths, verb: str
