@@ -5,11 +5,12 @@
     python -m benchmarks.stacks --device cuda
     python -m benchmarks.stacks --quick
 
-Each technique is run alone, stacked, and stacked and compiled, in turn and in one process; costs
-are CPU-seconds of one thread, or seconds by the clock on a GPU. A stack is traced or recorded from
-its first meta-step on, as in a run it soon is. What the figure takes is 30 runs of 70 000 tasks by
-these costs, with their 29 validations of 1 000 tasks and their test of 2 000; the time to compile
-is in it. ``at best`` are its matrix products of training alone, at the rate of large ones.
+Each technique is run alone, alone with the networks of its update rule in machine code if it has
+any, stacked, and stacked and compiled with both, in turn and in one process; costs are CPU-seconds
+of one thread, or seconds by the clock on a GPU. A stack is traced or recorded from its first
+meta-step on, as in a run it soon is. What the figure takes is 30 runs of 70 000 tasks by these
+costs, with their 29 validations of 1 000 tasks and their test of 2 000; the time to compile is in
+it. ``at best`` are its matrix products of training alone, at the rate of large ones.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.measure import in_turn, timed
 from benchmarks.shown import options, show, tell_machine
+from mlbench import native
 from mlbench.cli.progress import tell
 from mlbench.contract import Randomness
 from mlbench.errors import MisuseError
@@ -33,7 +35,7 @@ from mlbench.run.device import Execution, choose_execution
 from mlbench.run.loop import EVALUATION_BATCH, Run
 from mlbench.run.setup import Experiment, Request, prepare
 from mlbench.run.stack import EVALUATED_AT_ONCE, Stack
-from mlbench.run.together import unstackable
+from mlbench.run.together import unstackable, with_native_rules
 
 FIGURE = ("maml", "fo_maml", "lstm", "lstm_enhanced", "turtle", "fo_turtle")
 PAPER = prepare(Request(algorithm="maml", train="sine")).spec.budget
@@ -66,10 +68,14 @@ class Cost:
 class Contestant:
     """Takes meta-steps of some runs and evaluates them, a little at a time."""
 
-    def __init__(self, computation: Run | Stack, runs: int, clock: Any) -> None:
+    def __init__(
+        self, computation: Run | Stack, runs: int, clock: Any, *, machine_code: bool
+    ) -> None:
         self.computation = computation
         self.runs = runs
         self.clock = clock
+        self.machine_code = machine_code
+        native.use(machine_code)
         began = clock()
         self.step(0, 1)
         self.cost = Cost(clock() - began, [], [])
@@ -107,6 +113,7 @@ class Contestant:
 
     def turn(self, start: int, count: int) -> None:
         """Measure some meta-steps and one batch of an evaluation."""
+        native.use(self.machine_code)
         began = self.clock()
         self.step(start, count)
         self.cost.tasks.append((self.clock() - began) / count / self.runs)
@@ -122,17 +129,23 @@ class Contestant:
 def contestants(
     experiment: Experiment, execution: Execution, clock: Any
 ) -> Iterator[tuple[str, Contestant]]:
-    """Yield one run alone, the stack, and the stack compiled."""
-    yield "alone", Contestant(Run(experiment, replace(execution, engine="auto")), 1, clock)
+    """Yield one run alone and the stack, both without and with machine code."""
+    compiling = replace(execution, compile="off" if execution.compile == "off" else "on")
+    has_native, _ = with_native_rules(experiment, compiling, RUNS)
+    alone = replace(execution, engine="auto")
+    yield "alone", Contestant(Run(experiment, alone), 1, clock, machine_code=False)
+    if has_native.native:
+        yield "alone, native", Contestant(Run(experiment, alone), 1, clock, machine_code=True)
     if (reason := unstackable(experiment, execution)) is not None:
         tell(f"{experiment.spec.algorithm} is measured alone: {reason}")
         return
     seeds = [experiment.with_seed(seed) for seed in range(RUNS)]
     ways = [(False, "stacked"), (True, "stacked, compiled")]
     for compiled, name in ways[:1] if execution.compile == "off" else ways:
-        stack = Stack(seeds, execution, [None] * RUNS, compiled=compiled)
+        with_rules = replace(execution, native=compiled and has_native.native)
+        stack = Stack(seeds, with_rules, [None] * RUNS, compiled=compiled)
         stack.programs.traced_after = 0
-        yield name, Contestant(stack, RUNS, clock)
+        yield name, Contestant(stack, RUNS, clock, machine_code=with_rules.native)
 
 
 def measure(
