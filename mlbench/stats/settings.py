@@ -26,11 +26,14 @@ def run_differences(runs: pl.DataFrame, hyperparameters: pl.DataFrame) -> pl.Ser
 
 
 def settings_of(hyperparameters: pl.DataFrame) -> dict[str, dict[str, str]]:
-    """Return the settings of each run, by name; ``part.name`` for all but the technique's own."""
+    """Return the settings of each run, by name; ``part.name`` for all but the technique's own.
+
+    Values are JSON, but ``none`` is written as ``--set`` takes it.
+    """
     values: dict[str, dict[str, str]] = {}
     for run_id, part, name, value in hyperparameters.iter_rows():
         label = name if part == "algorithm" else f"{part}.{name}"
-        values.setdefault(run_id, {})[label] = value
+        values.setdefault(run_id, {})[label] = "none" if value == "null" else value
     return values
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from mlbench.stats.settings import run_differences
+from mlbench.stats.settings import run_differences, settings_of
 
 
 def test_runs_name_the_settings_in_which_they_differ_from_their_like_alone() -> None:
@@ -38,3 +38,9 @@ def test_runs_name_the_settings_in_which_they_differ_from_their_like_alone() -> 
         "",
     ]
     assert run_differences(runs, hyperparameters)[4] == "inner_lr=none, learner.channels=none"
+
+
+def test_none_is_written_as_it_is_typed() -> None:
+    rows = [("a", "algorithm", "clip", "null"), ("a", "algorithm", "name", '"null"')]
+    hyperparameters = pl.DataFrame(rows, ["run_id", "part", "name", "value"], orient="row")
+    assert settings_of(hyperparameters) == {"a": {"clip": "none", "name": '"null"'}}
