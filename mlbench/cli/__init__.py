@@ -27,6 +27,7 @@ VERBS = {
     "data": "data",
     "sql": "sql",
     "table": "table",
+    "compare": "compare",
     "plot": "plot",
     "report": "report",
     "rebuild": "rebuild",

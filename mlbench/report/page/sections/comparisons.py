@@ -6,21 +6,17 @@ from typing import Any
 
 import polars as pl
 
+from mlbench.report.compared import LEVEL, apart, ordered, p_text, signed
 from mlbench.report.page.grid import Heading, grid
 from mlbench.report.page.markup import Child, Html, joined, tag
 from mlbench.report.page.pairs import SIDES, named, selected
 from mlbench.report.page.sql import listed, literal
 from mlbench.report.page.study import Section, Study, plural
-from mlbench.report.palette import in_order
-from mlbench.report.tables import shape
-from mlbench.report.tables.words import number
-from mlbench.stats.paired import COMPETITOR, CONDITIONS, DATA, FIELD, competitors, flip
+from mlbench.stats.paired import COMPETITOR, CONDITIONS, DATA, FIELD, competitors
 from mlbench.stats.summary import latest
 from mlbench.store.records import Kind
 
 SAME = (*CONDITIONS, *FIELD, *DATA)
-LEVEL = 0.05
-DATASETS = shape.DATASETS
 PAIRED = """
 SELECT episode_key, min(episode) AS episode,
        avg(score) FILTER (run_id IN {first}) AS first,
@@ -109,28 +105,6 @@ def field(study: Study, group: pl.DataFrame, runs: Runs, *, first: bool) -> Html
     return tag("details", tag("summary", title), table, notes, open=first)
 
 
-def ordered(compared: pl.DataFrame) -> pl.DataFrame:
-    """Return comparisons with the later of two techniques first, as in TURTLE less MAML."""
-    names = in_order([*compared["first"], *compared["second"]])
-    places = {name: place for place, name in enumerate(names)}
-    first, second = (pl.col(side).replace_strict(places, return_dtype=pl.Int64) for side in SIDES)
-    turned = pl.concat([flip(compared.filter(first < second)), compared.filter(first >= second)])
-    datasets = [
-        pl.col(f"{role}_dataset").replace_strict(
-            {name: place for place, name in enumerate(DATASETS)}, default=len(DATASETS)
-        )
-        for role in ("train", "eval")
-    ]
-    return turned.sort(*CONDITIONS, *datasets, *FIELD, -first, second, maintain_order=True)
-
-
-def apart(row: dict[str, Any]) -> bool:
-    """Return whether both the test and the interval tell a pair apart."""
-    if row["p_holm"] is None or row["low"] is None:
-        return False
-    return bool(row["p_holm"] < LEVEL and (row["low"] > 0 or row["high"] < 0))
-
-
 def ahead(row: dict[str, Any]) -> bool | None:
     """Return whether the first of a pair is better."""
     if not row["difference"]:
@@ -176,17 +150,3 @@ def query(row: dict[str, Any], runs: Runs) -> str:
         dataset=literal(row["eval_dataset"]),
         count=2 * len(seeds),
     )
-
-
-def signed(value: float | None, kind: Kind) -> str:
-    """Return a difference with its sign."""
-    if value is None:
-        return "–"
-    return ("+" if value > 0 else "−" if value < 0 else "") + number(abs(value), kind)
-
-
-def p_text(p: float | None) -> str:
-    """Return a p-value: three digits, or that it is small."""
-    if p is None:
-        return "–"
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"

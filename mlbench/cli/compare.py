@@ -1,0 +1,82 @@
+"""``mlbench compare``."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import click
+
+from mlbench.cli.output import print_data
+from mlbench.cli.parameters import database_option
+from mlbench.errors import MisuseError, NothingToDrawError
+
+
+@click.command("compare")
+@click.argument("techniques", nargs=-1, metavar="[TECHNIQUE]...")
+@click.option(
+    "--baseline", metavar="TECHNIQUE", help="Compare the others with this one, and with no other."
+)
+@click.option(
+    "--where", metavar="SQL", help="Only runs of which this holds, over the columns of 'runs'."
+)
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, a row per pair.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, likewise.")
+@database_option
+def command(
+    techniques: tuple[str, ...],
+    baseline: str | None,
+    where: str | None,
+    as_csv: bool,
+    as_json: bool,
+    database: Path,
+) -> None:
+    r"""Compare techniques in pairs, on the very same test episodes.
+
+    Every run meets the same test episodes, so that a difference is known far better than either
+    score. Runs of the same seeds are compared; those of another protocol, budget, precision or
+    data never are. Without TECHNIQUE, all are compared that were run.
+
+    \b
+    Examples:
+      mlbench compare
+      mlbench compare turtle fo_turtle maml --where "budget = 'paper'"
+      mlbench compare --baseline maml --csv > pairs.csv
+    """
+    if as_csv and as_json:
+        raise MisuseError("csv and json were both asked for; choose one")
+    from mlbench.cli.waiting import up_to_date
+    from mlbench.report.compared import ordered, pairs_text
+    from mlbench.report.frames import frame_csv, frame_json
+    from mlbench.report.material import Material
+    from mlbench.stats.paired import comparisons
+    from mlbench.store.paths import StorePaths
+
+    paths = StorePaths(database)
+    with up_to_date(paths, "the comparisons"):
+        material = Material(paths, where=where)
+        counted = material.counted
+        wanted = {*techniques, *filter(None, [baseline])} if techniques else set()
+        if unknown := sorted(wanted - {*counted["algorithm"]}):
+            there = ", ".join(counted["algorithm"].unique().sort()) or "none at all"
+            raise MisuseError(
+                f"there are no results of {', '.join(unknown)} to compare; techniques that have"
+                f" some: {there}"
+            )
+        if wanted:
+            counted = counted.filter(counted["algorithm"].is_in(sorted(wanted)))
+        found = comparisons(
+            counted, material.test_episodes, material.hyperparameters, baseline=baseline
+        )
+        if found.is_empty() and not (as_csv or as_json):
+            raise NothingToDrawError(
+                f"{database} has no two techniques that were tested alike; make one more: mlbench"
+                f" run turtle --train sine --budget smoke{paths.option}"
+            )
+        pairs = ordered(found) if baseline is None else found
+    if as_csv:
+        print_data(frame_csv(pairs))
+    elif as_json:
+        click.echo(frame_json(pairs))
+    else:
+        click.echo(pairs_text(pairs, width=shutil.get_terminal_size().columns))

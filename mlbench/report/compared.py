@@ -1,0 +1,117 @@
+"""Techniques in pairs: their order, what tells one from the other, and a table in text."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import polars as pl
+
+from mlbench.report.frames import aligned
+from mlbench.report.palette import in_order, look
+from mlbench.report.tables.shape import DATASETS
+from mlbench.report.tables.words import MISSING, conditions, number
+from mlbench.stats.paired import CONDITIONS, DATA, FIELD, flip
+from mlbench.store.records import Kind
+
+SIDES = ("first", "second")
+LEVEL = 0.05
+TOGETHER = (*CONDITIONS, *FIELD, *DATA)
+HEADINGS = ("first", "second", "difference", "95 % interval", "p (Holm)", "better on", "runs")
+RIGHT = (False, False, True, False, True, True, True)
+
+
+def ordered(compared: pl.DataFrame) -> pl.DataFrame:
+    """Return comparisons with the later of two techniques first, as in TURTLE less MAML."""
+    names = in_order([*compared["first"], *compared["second"]])
+    places = {name: place for place, name in enumerate(names)}
+    first, second = (pl.col(side).replace_strict(places, return_dtype=pl.Int64) for side in SIDES)
+    turned = pl.concat([flip(compared.filter(first < second)), compared.filter(first >= second)])
+    datasets = [
+        pl.col(f"{role}_dataset").replace_strict(
+            {name: place for place, name in enumerate(DATASETS)}, default=len(DATASETS)
+        )
+        for role in ("train", "eval")
+    ]
+    return turned.sort(*CONDITIONS, *datasets, *FIELD, -first, second, maintain_order=True)
+
+
+def apart(row: dict[str, Any]) -> bool:
+    """Return whether both the test and the interval tell a pair apart."""
+    if row["p_holm"] is None or row["low"] is None:
+        return False
+    return bool(row["p_holm"] < LEVEL and (row["low"] > 0 or row["high"] < 0))
+
+
+def signed(value: float | None, kind: Kind) -> str:
+    """Return a difference with its sign."""
+    if value is None:
+        return "–"
+    return ("+" if value > 0 else "−" if value < 0 else "") + number(abs(value), kind)
+
+
+def p_text(p: float | None) -> str:
+    """Return a p-value: three digits, or that it is small."""
+    if p is None:
+        return "–"
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def pairs_text(compared: pl.DataFrame, *, width: int = 80) -> str:
+    """Return comparisons as text: a table for what was trained and tested alike.
+
+    Args:
+        compared: Of :func:`mlbench.stats.paired.comparisons`, in order; at least one.
+        width: Characters a line of what is said above a table.
+    """
+    told = [one_field(part, width) for part in compared.partition_by(TOGETHER, maintain_order=True)]
+    told.append(
+        textwrap.fill(
+            "Differences of means on identical test episodes by the same seeds, the first less the"
+            " second, with 95 % intervals for other seeds and other episodes. p: Wilcoxon's"
+            " signed-rank test over episodes, adjusted by Holm for the pairs of a table. Better on:"
+            " the share of episodes on which the first is. *: both the interval and the test tell"
+            " the two apart.",
+            width,
+        )
+    )
+    return "\n\n".join(told)
+
+
+def one_field(part: pl.DataFrame, width: int) -> str:
+    """Return the pairs of one table."""
+    shared = part.row(0, named=True)
+    same = shared["train_dataset"] == shared["eval_dataset"]
+    data = shared["train_dataset"] + ("" if same else f" -> {shared['eval_dataset']}")
+    ways = "" if shared["ways"] is None else f"{shared['ways']}-way "
+    head = [f"{data}, {ways}{shared['shots']}-shot", f"{conditions(part)}."]
+    if shared["incomplete"]:
+        head.append(f"{shared['incomplete']}; not comparable with published numbers.")
+    counts = sorted({count for count in part["episodes"].to_list() if count})
+    fewest = f"{counts[0]} to " if len(counts) > 1 else ""
+    episodes = f"{fewest}{counts[-1]} test episodes each." if counts else ""
+    lines = [line for text in (*head, episodes) for line in textwrap.wrap(text, width)]
+    rows = [pair(row) for row in part.iter_rows(named=True)]
+    return "\n".join([*lines, "", *aligned([*zip(HEADINGS, *rows, strict=True)], RIGHT)])
+
+
+def pair(row: dict[str, Any]) -> tuple[str, ...]:
+    """Return the cells of a pair."""
+    kind: Kind = row["kind"]
+    ends = MISSING
+    if row["low"] is not None:
+        ends = f"[{signed(row['low'], kind)}, {signed(row['high'], kind)}]"
+    return (
+        *(name(row, side) for side in SIDES),
+        signed(row["difference"], kind) + ("*" if apart(row) else ""),
+        ends,
+        p_text(row["p_holm"]),
+        f"{row['wins'] / row['episodes']:.0%}" if row["episodes"] else MISSING,
+        str(row["runs"]),
+    )
+
+
+def name(row: dict[str, Any], side: str) -> str:
+    """Return what one of a pair is called."""
+    settings = row[f"{side}_settings"]
+    return look(row[side]).label + (f" {settings}" if settings else "")
