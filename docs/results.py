@@ -44,7 +44,7 @@ def refreshed(text: str, database: Path, *, draw: bool) -> str:
     """
 
     def session(found: re.Match[str]) -> str:
-        words = shlex.split(found[1].replace("\\\n", " "))[1:]
+        words = shlex.split(found[1].replace("\\\n", ""))[1:]
         if words[0] in {"merge", "sweep"} or (words[0] == "plot" and not draw):
             return found[0]
         told = printed([str(database) if word == DATABASE else word for word in words])

@@ -62,7 +62,7 @@ def stacking(stacked: int, runs: int, precision: str) -> str:
     """
     if not stacked or (precision == "float64" and stacked == runs):
         return ""
-    said = f"{stacked} of {runs} runs computed stacked"
+    said = ("all" if stacked == runs else f"{stacked} of {runs}") + " runs computed stacked"
     if precision == "float64":
         return f"{said}, the others alone: equal to 1e-10"
     return f"{said}, in {precision}: equal to runs alone statistically, not digit by digit"

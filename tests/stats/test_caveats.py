@@ -59,7 +59,7 @@ def test_few_runs_are_said_to_be_few(statistic: Statistic, runs: int, said: str)
         (
             5,
             "float32",
-            "5 of 5 runs computed stacked, in float32: equal to runs alone statistically, not digit"
+            "all runs computed stacked, in float32: equal to runs alone statistically, not digit"
             " by digit",
         ),
         (2, "float64", "2 of 5 runs computed stacked, the others alone: equal to 1e-10"),

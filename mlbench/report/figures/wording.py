@@ -98,7 +98,8 @@ def divergence(part: pl.DataFrame) -> list[str]:
 def stackings(part: pl.DataFrame) -> list[str]:
     """Return what it means for the scores of rows that runs were computed stacked."""
     counted = part.select("stacked_runs", "runs", "precision").unique(maintain_order=True)
-    return [f"{text}." for row in counted.iter_rows() if (text := stacking(*row))]
+    told = (stacking(*row) for row in counted.iter_rows())
+    return [f"{text}." for text in dict.fromkeys(told) if text]
 
 
 def wrapped(text: str, *, narrow: bool) -> list[str]:
