@@ -252,7 +252,7 @@ def test_what_was_pruned_there_is_taken_as_it_is_and_takes_nothing_away_here(
     run.write(other, lines)
     pruned = journal_of(theirs, "r1", 1)
     assert pruned is not None
-    prune_journal(theirs, pruned)
+    prune_journal(theirs, pruned, ["train"])
     assert merge(other, theirs.folder).grown == set()
     assert list(files(other.journals)) == ["r1.1.jsonl"]
     ingest(paths)
