@@ -26,7 +26,7 @@ PLUGINS_MAY_IMPORT = {
     *("numpy", "torch", "torchvision"),
     *("mlbench.contract", "mlbench.episodes", "mlbench.errors", "mlbench.hyper"),
     *("mlbench.embedding", "mlbench.engines", "mlbench.images", "mlbench.inner"),
-    *("mlbench.learners", "mlbench.normalise", "mlbench.transfer"),
+    *("mlbench.learners", "mlbench.native", "mlbench.normalise", "mlbench.transfer"),
 }
 BUNDLED = [
     file for kind in KINDS for plugin in find_plugins(kind).values() for file in plugin.files
