@@ -22,7 +22,7 @@ GPU, where a meta-step is launched whole, compiling takes as long as it saves in
 
 NATIVE_PAYS = 10_000_000
 """From how many updates of one weight on, in training, those of all runs, ``auto`` compiles the
-networks of update rules: that takes 4 seconds and saves .5 µs of each or more."""
+networks of update rules: that takes 4 seconds and saves about .5 µs of each."""
 
 
 def unstackable(experiment: Experiment, execution: Execution) -> str | None:
