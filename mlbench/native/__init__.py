@@ -2,8 +2,8 @@
 
 A rule that runs a network for every weight spends nearly all of its time in matrix products of 20
 by 20, which libraries compute at a fraction of the processor's speed. ``networks.cpp`` does them
-at about that of large matrices. It is compiled where a run asks for it, in seconds, and not kept:
-what a process loads, it has made itself.
+in cache (``python -m benchmarks.stacks turtle lstm`` measures both). It is compiled where a run
+asks for it, in seconds, and not kept: what a process loads, it has made itself.
 """
 
 from mlbench.native.library import build, in_use, use

@@ -89,6 +89,12 @@ def plain_lstm_cell(
 class Mapped(Function):
     """A function of tensors that takes leading dimensions, the same for all."""
 
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        """Keep the inputs, and apart from them what is no tensor."""
+        ctx.constants = [value for value in inputs if not isinstance(value, Tensor)]
+        ctx.save_for_backward(*(value for value in inputs if isinstance(value, Tensor)))
+
     @classmethod
     def vmap(cls, info: Any, in_dims: tuple[Any, ...], *inputs: Any) -> tuple[Any, Any]:
         """Put the new dimension first, in every tensor."""
@@ -114,15 +120,9 @@ class FeedForward(Mapped):
         return found
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        """Keep the inputs."""
-        ctx.widths, *tensors = inputs
-        ctx.save_for_backward(*tensors)
-
-    @staticmethod
     def backward(ctx: Any, out_bar: Tensor) -> tuple[Any, ...]:
         """Return x̄ and φ̄."""
-        return None, *FeedForwardGradient.apply(ctx.widths, out_bar, *ctx.saved_tensors)
+        return None, *FeedForwardGradient.apply(*ctx.constants, out_bar, *ctx.saved_tensors)
 
     @classmethod
     def vmap(cls, info: Any, in_dims: tuple[Any, ...], *inputs: Any) -> tuple[Any, Any]:
@@ -146,17 +146,12 @@ class FeedForwardGradient(Mapped):
         return found
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Found) -> None:
-        """Keep the inputs."""
-        ctx.widths, *tensors = inputs
-        ctx.save_for_backward(*tensors)
-
-    @staticmethod
     def backward(ctx: Any, *bars: Tensor) -> tuple[Any, ...]:
         """Return what torch makes of the layers' second derivative."""
+        (widths,) = ctx.constants
 
         def layers(x: Tensor, phi: Tensor) -> Tensor:
-            shapes = [part for a, b in pairwise(ctx.widths) for part in ((b, a), (b,))]
+            shapes = [part for a, b in pairwise(widths) for part in ((b, a), (b,))]
             parts = phi.split([torch.Size(shape).numel() for shape in shapes])
             weights = [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
             return plain_feed_forward(weights, x)
@@ -174,11 +169,6 @@ class LstmCell(Mapped):
         return found
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: Found, output: Found) -> None:
-        """Keep the inputs."""
-        ctx.save_for_backward(*inputs)
-
-    @staticmethod
     def backward(ctx: Any, *bars: Tensor) -> Found:
         """Return the derivatives of all inputs."""
         found: Found = LstmCellGradient.apply(*bars, *ctx.saved_tensors)
@@ -193,11 +183,6 @@ class LstmCellGradient(Mapped):
         """Return them."""
         found: Found = operations.lstm_cell_gradient(*inputs)
         return found
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: Found, output: Found) -> None:
-        """Keep the inputs."""
-        ctx.save_for_backward(*inputs)
 
     @staticmethod
     def backward(ctx: Any, *bars: Tensor) -> Found:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from mlbench.report.compared import SIDES
 from mlbench.report.palette import look
 
 MANY = 66  # pairs, of twelve competitors; of more, only those with the best are shown
-SIDES = ("first", "second")
 
 Row = dict[str, Any]
 

@@ -6,17 +6,16 @@ from typing import Any
 
 import polars as pl
 
-from mlbench.report.compared import LEVEL, apart, ordered, p_text, signed
+from mlbench.report.compared import LEVEL, SIDES, TOGETHER, apart, ordered, p_text, signed
 from mlbench.report.page.grid import Heading, grid
 from mlbench.report.page.markup import Child, Html, joined, tag
-from mlbench.report.page.pairs import SIDES, named, selected
+from mlbench.report.page.pairs import named, selected
 from mlbench.report.page.sql import listed, literal
 from mlbench.report.page.study import Section, Study, plural
-from mlbench.stats.paired import COMPETITOR, CONDITIONS, DATA, FIELD, competitors
+from mlbench.stats.paired import COMPETITOR, competitors
 from mlbench.stats.summary import latest
 from mlbench.store.records import Kind
 
-SAME = (*CONDITIONS, *FIELD, *DATA)
 PAIRED = """
 SELECT episode_key, min(episode) AS episode,
        avg(score) FILTER (run_id IN {first}) AS first,
@@ -53,7 +52,7 @@ def section(study: Study) -> Section:
     )
     parts = [
         part
-        for part in ordered(compared).partition_by(SAME, maintain_order=True)
+        for part in ordered(compared).partition_by(TOGETHER, maintain_order=True)
         if part["episodes"].sum()
     ]
     groups = [field(study, part, runs, first=part is parts[0]) for part in parts]
@@ -66,7 +65,7 @@ def runs_by_competitor(study: Study) -> Runs:
     rows = competitors(latest(material.counted), material.hyperparameters)
     found: Runs = {}
     for row in rows.iter_rows(named=True):
-        key = tuple(row[name] for name in (*SAME, COMPETITOR[0], "settings"))
+        key = tuple(row[name] for name in (*TOGETHER, COMPETITOR[0], "settings"))
         found[key] = dict(zip(row["seeds"], row["runs"], strict=True))
     return found
 
@@ -137,7 +136,7 @@ def pair(study: Study, row: dict[str, Any], runs: Runs) -> list[Child]:
 
 def query(row: dict[str, Any], runs: Runs) -> str:
     """Return SQL for the scores of a pair, episode by episode; empty where they have none."""
-    key = tuple(row[name] for name in SAME)
+    key = tuple(row[name] for name in TOGETHER)
     first, second = [runs[(*key, row[s], row[f"{s}_settings"])] for s in SIDES]
     seeds = sorted(first.keys() & second.keys())
     if not seeds:
