@@ -153,11 +153,16 @@ def groups(
 def plan(
     experiment: Experiment, paths: StorePaths, tell: Tell, find: Find, *, again: bool
 ) -> Planned | Launched:
-    """Decide what becomes of one spec, by what is known of it."""
+    """Decide what becomes of one spec, by what is known of it.
+
+    The name for a new run is chosen before the store is asked: whoever begins this spec after the
+    choice takes the same name and is found, or meets the lock, and nobody runs it a second time.
+    """
     spec = experiment.spec
+    unused = fresh_id(paths, spec)
     known = find(paths, spec.hash)
     if known is None or again:
-        return Planned(experiment, fresh_id(paths, spec))
+        return Planned(experiment, unused)
     changed = changed_files(experiment, paths, known.run_id)
     if known.status in CONCLUSIVE:
         tell(f"{known.run_id} has this very spec and {ended(known)}; --again runs it once more.")

@@ -223,10 +223,13 @@ def choices_of(value: Any) -> list[Any]:
 
 
 def setting_text(value: Any, where: str) -> str:
-    """Return a value as ``--set`` takes it."""
+    """Return a value as ``--set`` takes it: a scalar, or several, but none within another."""
     if isinstance(value, list):
-        parts = tuple(setting_text(part, where) for part in value)
-        return value_text(parts)
+        if any(isinstance(part, list) for part in value):
+            raise MisuseError(
+                f"{where} holds lists in a list of a list; one value is a scalar or one list"
+            )
+        return value_text(tuple(setting_text(part, where) for part in value))
     if isinstance(value, str):
         return value
     if isinstance(value, bool | int | float):

@@ -109,9 +109,10 @@ def test_any_text_is_a_grid_or_misuse(text: str) -> None:
         f"shots = [{', '.join(map(str, range(1, 400)))}]\nqueries = [1]\n"
         f"test_tasks = [{', '.join(map(str, range(1, 400)))}]",
         "set = { a = " + "[" * 500 + "1" + "]" * 500 + " }",
+        "set = { a = [[[1, 2]]] }",
         "set = { a = [1, 2, 3], b = " + json.dumps(list(range(60_000))) + " }",
     ],
-    ids=["seeds", "many seeds", "shots", "product", "deep", "settings"],
+    ids=["seeds", "many seeds", "shots", "product", "deep", "lists", "settings"],
 )
 def test_a_grid_that_would_never_end_is_misuse(value: str) -> None:
     with pytest.raises(MisuseError) as caught:

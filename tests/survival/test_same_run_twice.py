@@ -15,7 +15,7 @@ from mlbench.run.setup import Request, prepare
 from mlbench.session import launch
 from mlbench.session.drive import Attempt, Attempts
 from mlbench.session.keeper import refuse
-from mlbench.store.journal import last_status, list_journals
+from mlbench.store.journal import RunState, last_status, list_journals
 from mlbench.store.liveness import RunLock
 from mlbench.store.paths import StorePaths
 from tests.survival.typed import SINE, SINE_EPISODES, recorded, run_ids, typed
@@ -112,6 +112,21 @@ def test_whoever_comes_between_plan_and_start_shows_the_result_of_the_other(
     (run_id,) = run_ids(paths)
     assert len(list_journals(paths)) == 1
     assert len(recorded(paths, run_id)) == SINE_EPISODES
+
+
+def test_a_run_that_began_since_the_store_was_asked_has_the_name_that_was_chosen(
+    paths: StorePaths,
+) -> None:
+    experiment = prepare(REQUEST)
+
+    def find_too_early(store: StorePaths, spec_hash: str) -> RunState | None:
+        known = launch.find_run(store, spec_hash)
+        Attempt(experiment, CPU, paths, launch.base_id(experiment.spec)).drive(Silent())
+        return known
+
+    planned = launch.plan(experiment, paths, print, find_too_early, again=False)
+    assert isinstance(planned, launch.Planned)
+    assert planned.run_id == launch.base_id(experiment.spec)
 
 
 def test_a_result_is_not_made_a_failure_by_whoever_was_too_late_to_go_on(
