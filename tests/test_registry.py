@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from mlbench import registry
+from mlbench import plugins, registry
 from mlbench.errors import MisuseError, PluginError
 from mlbench.images.home import pack_folder
 from mlbench.images.own import find_own
 from mlbench.images.packing import add
 from mlbench.images.splitting import parse_split
-from mlbench.plugins import plugin_folders
+from mlbench.plugins import plugin_folders, recorded_path
 from mlbench.registry import (
     KINDS,
     find_plugins,
@@ -361,3 +361,15 @@ def test_a_data_home_that_cannot_be_read_hides_no_plugins(
     (tmp_path / "file").touch()
     monkeypatch.setenv("MLBENCH_DATA", str(tmp_path / "file"))
     assert load_dataset("sine").name == "sine"
+
+
+def test_a_bundled_plugin_is_recorded_without_the_folder_that_mlbench_lies_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (bundled,) = plugin_hashes(load_algorithm("maml"))
+    assert Path(bundled).is_absolute()
+    assert recorded_path(Path(bundled)) == "algorithms/maml.py"
+    monkeypatch.setattr("mlbench.plugins.checkout", lambda: None)  # as where it is installed
+    folder = Path(plugins.__file__).resolve().parent
+    assert recorded_path(folder / "datasets" / "sine.py") == "datasets/sine.py"
+    assert recorded_path(tmp_path / "mine.py") == str(tmp_path / "mine.py")

@@ -62,3 +62,14 @@ def checkout() -> Path | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return root if ours else None
+
+
+def recorded_path(file: Path) -> str:
+    """Return a plugin file's path as runs record it: ``algorithms/maml.py`` if it is bundled.
+
+    Where mlbench is installed is nobody else's business; a user's own file is told in full.
+    """
+    for root in filter(None, (checkout(), Path(__file__).parent)):
+        if file.is_relative_to(root.resolve()):
+            return file.relative_to(root.resolve()).as_posix()
+    return str(file)

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from mlbench.plugins import checkout
+from mlbench.plugins import checkout, recorded_path
 from mlbench.registry import plugin_hashes
 from mlbench.run.device import Execution, keep_memory, usable_cores
 from mlbench.run.setup import Experiment
@@ -86,11 +86,11 @@ def package_versions() -> dict[str, str]:
 
 
 def plugin_files(experiment: Experiment) -> dict[str, str]:
-    """Return the SHA-256 of the files of the technique and of the data sets."""
+    """Return the SHA-256 of the files of the technique and of the data sets, by recorded path."""
     hashes = dict(plugin_hashes(experiment.algorithm_class))
     for dataset in experiment.datasets.values():
         hashes |= plugin_hashes(type(getattr(dataset, "original", dataset)))
-    return hashes
+    return {recorded_path(Path(file)): digest for file, digest in hashes.items()}
 
 
 def git_state() -> tuple[str | None, bool | None]:
