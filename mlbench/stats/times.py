@@ -29,6 +29,8 @@ TIMED: dict[str, type[pl.DataType]] = {
 POOLED = (*SETTING, *ROW, "settings", *DATA, "settings_hash")
 CHOSEN = {"compiled": "compiled", "tf32": "TF32", "deterministic": "deterministic"}
 """What else decides how fast a machine is, if it was asked for, and what it is called."""
+NATIVE = ", native"
+"""What follows an engine's name where :mod:`mlbench.native` ran an update rule's network."""
 WORK = ("train_dataset", "ways", "shots")
 RATIO: dict[str, type[pl.DataType]] = {
     "machine": pl.String,
@@ -80,8 +82,12 @@ def summarise_times(
     """
     own = results.filter(pl.col("eval_dataset") == pl.col("train_dataset"))
     summary = summarise(own, hyperparameters, statistic, episodes)
-    timed = with_machines(times.drop_nulls("stacked")).join(
-        own.select("run_id", *(name for name in SAME if name not in times.columns)), on="run_id"
+    timed = (
+        with_machines(times)
+        .drop_nulls("stacked")
+        .join(
+            own.select("run_id", *(name for name in SAME if name not in times.columns)), on="run_id"
+        )
     )
     if statistic is not None:
         timed = timed.with_columns(pl.lit(statistic).alias("statistic"))
@@ -147,7 +153,8 @@ def time_ratios(
     added = ("started", "evals", *(name for name in wanted if name not in times.columns))
     tested_on = results.group_by("run_id").agg(evals=pl.col("eval_dataset").sort())
     timed = (
-        with_machines(times.drop_nulls("stacked"))
+        with_machines(times)
+        .drop_nulls("stacked")
         .filter(status="finished")
         .join(own.join(tested_on, on="run_id").select("run_id", *added), on="run_id")
         .sort("started", "run_id")
@@ -226,6 +233,8 @@ def with_machines(times: pl.DataFrame) -> pl.DataFrame:
 
     Equal texts stand for equal kinds of device and model, as many threads and one engine, compiled
     or not, and on a GPU for equal arithmetic; nodes of one kind in a cluster are one machine.
+    Native networks are those of a technique's update rule, and part of it where it has them: only
+    of techniques that ran both ways on a machine, the runs without are told apart.
     """
     kind = pl.col("device").str.replace(r":\d+$", "")
     on_cpu = kind == "cpu"
@@ -243,10 +252,14 @@ def with_machines(times: pl.DataFrame) -> pl.DataFrame:
         "threads",
         threads,
         pl.lit(", "),
-        "engine",
+        pl.col("engine").str.strip_suffix(NATIVE),
         *chosen,
     )
-    return times.with_columns(machine=text)
+    native = pl.col("engine").str.ends_with(NATIVE).fill_null(value=False)
+    apart = native.any().over("algorithm", "machine") & ~native
+    return times.with_columns(machine=text).with_columns(
+        machine=pl.when(apart).then(pl.col("machine") + ", not native").otherwise("machine")
+    )
 
 
 def unequal_stacks(times: pl.DataFrame) -> int:

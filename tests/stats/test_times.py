@@ -112,6 +112,33 @@ def test_different_machines_are_never_pooled_nor_paired(told: dict[str, Any], ma
     assert time_ratios(times, results, hyperparameters).is_empty()
 
 
+def test_native_networks_are_their_technique_s_own_unless_it_ran_without_them_too() -> None:
+    native = "loop, native"
+    alike = [run("a"), run("b", "turtle", engine=native, seconds=50.0)]
+    times, results, hyperparameters = frames(*alike)
+    assert times_by_machine(times, results, hyperparameters) == {
+        ("maml", "cpu: Epyc, 1 thread, loop"): 100,
+        ("turtle", "cpu: Epyc, 1 thread, loop"): 50,
+    }
+    (ratio,) = time_ratios(times, results, hyperparameters).iter_rows(named=True)
+    assert ratio["ratio"] == 2
+    times, results, hyperparameters = frames(*alike, run("c", "turtle", seed=1, seconds=70.0))
+    assert times_by_machine(times, results, hyperparameters) == {
+        ("maml", "cpu: Epyc, 1 thread, loop"): 100,
+        ("turtle", "cpu: Epyc, 1 thread, loop"): 50,
+        ("turtle", "cpu: Epyc, 1 thread, loop, not native"): 70,
+    }
+
+
+def times_by_machine(
+    times: pl.DataFrame, results: pl.DataFrame, hyperparameters: pl.DataFrame
+) -> dict[tuple[str, str], float]:
+    """Return the median seconds of each technique on each machine."""
+    rows = summarise_times(times, results, hyperparameters)
+    told = rows.select("algorithm", "machine", "seconds").rows()
+    return {(algorithm, machine): seconds for algorithm, machine, seconds in told}
+
+
 def test_runs_stacked_and_alone_are_never_timed_together_but_share_a_score() -> None:
     times, results, hyperparameters = frames(
         run("a", seed=0, score=0.25),

@@ -17,6 +17,8 @@ RUNS = {
     "figure-3.4": 9 * 2 * 2 * 5,
     "table-3.1": 9 * 2 * 2 * 5,
     "table-3.4": 9 * 2 * 2 * 5,
+    "mini-cub": 9 * 2 * 3,
+    "omniglot": 9 * 2 * 3,
     "quick-tour": 5 * 3,
 }
 

@@ -59,7 +59,7 @@ def timed_runs(study: Study) -> Runs:
     """Return the runs behind each row of times, by what they share."""
     results = study.material.results
     own = results.filter(pl.col("eval_dataset") == pl.col("train_dataset"))
-    times = with_machines(study.material.times.filter(status="finished"))
+    times = with_machines(study.material.times).filter(status="finished")
     joint = times.select("run_id", "machine").join(own, on="run_id")
     found: Runs = {}
     for row in joint.iter_rows(named=True):
