@@ -16,6 +16,7 @@ from mlbench.store.records import Kind
 
 SIDES = ("first", "second")
 LEVEL = 0.05
+ONE_RUN = "Where there is one run, the interval is over episodes alone."
 TOGETHER = (*CONDITIONS, *FIELD, *DATA)
 HEADINGS = ("first", "second", "difference", "95 % interval", "p (Holm)", "better on", "runs")
 RIGHT = (False, False, True, False, True, True, True)
@@ -65,16 +66,16 @@ def pairs_text(compared: pl.DataFrame, *, width: int = 80) -> str:
         width: Characters a line of what is said above a table.
     """
     told = [one_field(part, width) for part in compared.partition_by(TOGETHER, maintain_order=True)]
-    told.append(
-        textwrap.fill(
-            "Differences of means on identical test episodes by the same seeds, the first less the"
-            " second, with 95 % intervals for other seeds and other episodes. p: Wilcoxon's"
-            " signed-rank test over episodes, adjusted by Holm for the pairs of a table. Better on:"
-            " the share of episodes on which the first is. *: both the interval and the test tell"
-            " the two apart.",
-            width,
-        )
+    meaning = (
+        "Differences of means on identical test episodes by the same seeds, the first less the"
+        " second, with 95 % intervals for other seeds and other episodes. p: Wilcoxon's"
+        " signed-rank test over episodes, adjusted by Holm for the pairs of a table. Better on:"
+        " the share of episodes on which the first is. *: both the interval and the test tell"
+        " the two apart."
     )
+    if (compared["runs"] == 1).any():
+        meaning += f" {ONE_RUN}"
+    told.append(textwrap.fill(meaning, width))
     return "\n\n".join(told)
 
 

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mlbench.cli import main
+from mlbench.report.compared import ONE_RUN
 
 
 def mlbench(*words: str) -> Result:
@@ -37,6 +38,9 @@ def test_pairs_are_compared_on_the_same_episodes(database: str) -> None:
     names = [line.split("  ")[0] for line in lines if line.startswith(("MAML", "FO-MAML"))]
     assert sorted(names) == ["MAML inner_lr=0.01"] * 2 + ["MAML inner_lr=0.3"]
     assert "Wilcoxon's signed-rank" in " ".join(lines[-6:])
+    assert ONE_RUN not in " ".join(lines)
+    done = mlbench("compare", "--db", database, "--where", "seed = 1")
+    assert ONE_RUN in " ".join(done.stdout.split())
 
 
 def test_numbers_are_those_of_the_episodes(database: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from mlbench.report.compared import ONE_RUN
 from mlbench.report.figures import Options
 from mlbench.report.figures.blocks import BLOCK, Block, figure, something, split, undrawn
 from mlbench.report.figures.series import SPOT, Series, series_label
@@ -141,7 +142,7 @@ def sentences(part: pl.DataFrame, baseline: str | None, *, chosen: bool) -> list
         "At the right: Wilcoxon's signed-rank p, adjusted by Holm within the panel.",
     ]
     if (part["runs"] == 1).any():
-        said.append("Where there is one run, the interval is over episodes alone.")
+        said.append(ONE_RUN)
     if baseline is not None and not chosen:
         said.append("All pairs would be too many; --baseline names another technique.")
     return said
