@@ -1,10 +1,11 @@
-"""Run the commands of docs/results.md over the runs beside it, and write below what they print.
+"""Run the commands of the pages of results over the runs beside them, and write what they print.
 
     python docs/results.py            # also draws the figures
     python docs/results.py --check    # says what has changed, and changes nothing
 
-The page speaks of a database ``results.duckdb``; here it is made of the tables in ``docs/results``
-in a folder of its own. What a session of the page prints on standard output is its text.
+The pages speak of databases such as ``sine.duckdb``; each is made here of the tables in a folder of
+``docs/results``, in a folder of its own. What a session of a page prints on standard output is its
+text.
 """
 
 from __future__ import annotations
@@ -19,27 +20,28 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs" / "results.md"
+PAGES = sorted((ROOT / "docs").glob("results*.md"))
 TABLES = ROOT / "docs" / "results"
-DATABASE = "results.duckdb"
 SESSION = re.compile(r"```console\n\$ (mlbench .*?[^\\])\n(.*?)```\n", re.DOTALL)
 """A command, which may go on after a backslash, and what it prints."""
 
 
-def store(folder: Path) -> Path:
-    """Return a database of all runs that lie beside the page."""
-    database = folder / DATABASE
+def databases(folder: Path) -> dict[str, str]:
+    """Return the databases of the runs that lie beside the pages, by the names that pages use."""
+    made = {}
     for tables in sorted(path for path in TABLES.iterdir() if path.is_dir()):
+        database = folder / f"{tables.name}.duckdb"
         printed(["merge", str(tables), "--db", str(database)])
-    return database
+        made[database.name] = str(database)
+    return made
 
 
-def refreshed(text: str, database: Path, *, draw: bool) -> str:
-    """Return the page with what its commands print now.
+def refreshed(text: str, paths: dict[str, str], *, draw: bool) -> str:
+    """Return a page with what its commands print now.
 
     Args:
         text: The page.
-        database: That of :func:`store`.
+        paths: Those of :func:`databases`.
         draw: Whether to draw the figures, too, which print nothing.
     """
 
@@ -47,7 +49,7 @@ def refreshed(text: str, database: Path, *, draw: bool) -> str:
         words = shlex.split(found[1].replace("\\\n", ""))[1:]
         if words[0] in {"merge", "sweep"} or (words[0] == "plot" and not draw):
             return found[0]
-        told = printed([str(database) if word == DATABASE else word for word in words])
+        told = printed([paths.get(word, word) for word in words])
         return f"```console\n$ {found[1]}\n{told}```\n"
 
     return SESSION.sub(session, text)
@@ -73,18 +75,24 @@ def printed(words: list[str]) -> str:
 
 
 def main() -> None:
-    """Refresh the page, or say whether it is fresh."""
+    """Refresh the pages, or say whether they are fresh."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--check", action="store_true", help="change nothing")
     check = parser.parse_args().check
-    before = PAGE.read_text(encoding="utf-8")
+    stale = []
     with tempfile.TemporaryDirectory() as folder:
-        after = refreshed(before, store(Path(folder)), draw=not check)
-    if check:
-        sys.exit("docs/results.md is not what its commands print" if after != before else 0)
-    PAGE.write_text(after, encoding="utf-8")
+        paths = databases(Path(folder))
+        for page in PAGES:
+            before = page.read_text(encoding="utf-8")
+            after = refreshed(before, paths, draw=not check)
+            if check and after != before:
+                stale.append(page.name)
+            elif not check:
+                page.write_text(after, encoding="utf-8")
+    if stale:
+        sys.exit(f"not what their commands print: {', '.join(stale)}")
 
 
 if __name__ == "__main__":

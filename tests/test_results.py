@@ -1,4 +1,4 @@
-"""The page of results is what its commands print over the runs beside it."""
+"""The pages of results are what their commands print over the runs beside them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ import pytest
 from mlbench.cli import main
 
 ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+PAGES = sorted((ROOT / "docs").glob("results*.md"))
+TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 LARGEST = 5_000_000  # bytes of tables that are kept in the repository
 
 
@@ -30,9 +31,9 @@ def script() -> ModuleType:
     return module
 
 
-def test_every_command_of_the_page_is_run_and_parses(script: ModuleType) -> None:
-    sessions = [found[1] for found in script.SESSION.finditer(PAGE)]
-    assert len(sessions) == len(re.findall(r"^\$ ", PAGE, re.MULTILINE)) > 5
+def test_every_command_of_the_pages_is_run_and_parses(script: ModuleType) -> None:
+    sessions = [found[1] for found in script.SESSION.finditer(TEXT)]
+    assert len(sessions) == len(re.findall(r"^\$ ", TEXT, re.MULTILINE)) > 5
     for session in sessions:
         verb, *rest = shlex.split(session.replace("\\\n", ""))[1:]
         command = main.get_command(click.Context(main), verb)
@@ -40,23 +41,34 @@ def test_every_command_of_the_page_is_run_and_parses(script: ModuleType) -> None
         command.make_context(verb, rest)
 
 
-def test_its_pictures_are_there() -> None:
-    pictures = re.findall(r"!\[.+?\]\((.+?)\)", PAGE)
+def test_their_pictures_are_there() -> None:
+    pictures = re.findall(r"!\[.+?\]\((.+?)\)", TEXT)
     assert pictures
     assert all((ROOT / "docs" / picture).is_file() for picture in pictures)
 
 
-def test_its_tables_are_small() -> None:
+def test_their_tables_are_small() -> None:
     files = (ROOT / "docs" / "results").rglob("*.parquet")
     assert 0 < sum(file.stat().st_size for file in files) < LARGEST
 
 
+@pytest.fixture(scope="module")
+def databases(script: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return the databases that the pages speak of."""
+    made: dict[str, str] = script.databases(tmp_path_factory.mktemp("results"))
+    return made
+
+
 @pytest.mark.slow
-def test_the_page_is_what_its_commands_print(script: ModuleType, tmp_path: Path) -> None:
-    assert script.refreshed(PAGE, script.store(tmp_path), draw=False) == PAGE
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_is_what_its_commands_print(
+    page: Path, script: ModuleType, databases: dict[str, str]
+) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert script.refreshed(text, databases, draw=False) == text
 
 
-def test_no_file_of_a_machine_is_named_in_its_tables() -> None:
+def test_no_file_of_a_machine_is_named_in_their_tables() -> None:
     tables = (ROOT / "docs" / "results").rglob("plugin_files.parquet")
     paths = pl.concat([pl.read_parquet(table) for table in tables])["path"]
     assert len(paths)
