@@ -99,7 +99,7 @@ def stackings(part: pl.DataFrame) -> list[str]:
     """Return what it means for the scores of rows that runs were computed stacked."""
     counted = part.select("stacked_runs", "runs", "precision").unique(maintain_order=True)
     told = (stacking(*row) for row in counted.iter_rows())
-    return [f"{text}." for text in dict.fromkeys(told) if text]
+    return [f"{text[0].upper()}{text[1:]}." for text in dict.fromkeys(told) if text]
 
 
 def wrapped(text: str, *, narrow: bool) -> list[str]:
