@@ -73,7 +73,7 @@ def command(
                 f"{database} has no two techniques that were tested alike; make one more: mlbench"
                 f" run turtle --train sine --budget smoke{paths.option}"
             )
-        pairs = ordered(found) if baseline is None else found
+        pairs = ordered(found, fixed=baseline is not None)
     if as_csv:
         print_data(frame_csv(pairs))
     elif as_json:

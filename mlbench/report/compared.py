@@ -22,19 +22,29 @@ HEADINGS = ("first", "second", "difference", "95 % interval", "p (Holm)", "bette
 RIGHT = (False, False, True, False, True, True, True)
 
 
-def ordered(compared: pl.DataFrame) -> pl.DataFrame:
-    """Return comparisons with the later of two techniques first, as in TURTLE less MAML."""
+def ordered(compared: pl.DataFrame, *, fixed: bool = False) -> pl.DataFrame:
+    """Return comparisons in the order of tables, in a technique's own domain first.
+
+    Args:
+        compared: Of :func:`mlbench.stats.paired.comparisons`.
+        fixed: Whether the second of each is the baseline and stays so; otherwise the later of two
+            techniques comes first, as in TURTLE less MAML.
+    """
     names = in_order([*compared["first"], *compared["second"]])
     places = {name: place for place, name in enumerate(names)}
     first, second = (pl.col(side).replace_strict(places, return_dtype=pl.Int64) for side in SIDES)
-    turned = pl.concat([flip(compared.filter(first < second)), compared.filter(first >= second)])
+    if not fixed:
+        turned = flip(compared.filter(first < second))
+        compared = pl.concat([turned, compared.filter(first >= second)])
     datasets = [
         pl.col(f"{role}_dataset").replace_strict(
             {name: place for place, name in enumerate(DATASETS)}, default=len(DATASETS)
         )
         for role in ("train", "eval")
     ]
-    return turned.sort(*CONDITIONS, *datasets, *FIELD, -first, second, maintain_order=True)
+    across = pl.col("train_dataset") != pl.col("eval_dataset")
+    pair = (first, second) if fixed else (-first, second)
+    return compared.sort(*CONDITIONS, *datasets, across, *FIELD, *pair, maintain_order=True)
 
 
 def apart(row: dict[str, Any]) -> bool:
