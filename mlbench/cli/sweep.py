@@ -147,6 +147,8 @@ def command(
     )
     if status or dry_run:
         show(overview, as_json=as_json)
+        for reason, count in overview.refusals().items():
+            tell(f"{many(count, 'run')} cannot begin: {reason}")
         if dry_run:
             tell(work.estimate(len(places.variables) or jobs))
         return

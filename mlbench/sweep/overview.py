@@ -64,6 +64,10 @@ class Overview:
         state, task = self.states.get(run.spec_hash), self.queue.get(run.spec_hash)
         return (state and state.error) or (task and task.failure) or "its journal does not say why"
 
+    def refusals(self) -> Counter[str]:
+        """Return why runs cannot begin at all, and how many of each."""
+        return Counter(self.reason(run) for run in self.runs if run.spec_hash is None)
+
     def counts(self) -> Counter[Standing]:
         """Return how many runs stand how."""
         return Counter(map(self.standing, self.runs))

@@ -106,7 +106,8 @@ class Work:
         processes = "1 process" if len(self.jobs) == 1 else f"{len(self.jobs)} processes"
         jobs = f"{len(self.todo)} runs to do, in {processes}"
         if not self.todo:
-            return "Nothing is left to do."
+            besides = "else " if self.overview.counts()["failed"] else ""
+            return f"Nothing {besides}is left to do."
         if not times:
             return f"{jobs}; how long they take is not known: nothing like them was run here yet"
         lack = f"; {unknown} of them are like nothing that was run here yet" if unknown else ""

@@ -64,6 +64,18 @@ def test_a_dry_run_tells_the_runs_and_writes_nothing(call: Call, tmp_path: Path)
     assert [file.name for file in tmp_path.iterdir()] == ["mine.toml"]
 
 
+@pytest.mark.parametrize("option", ["--dry-run", "--status"])
+def test_why_runs_cannot_begin_is_told_before_they_are_tried(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    monkeypatch.setenv("MLBENCH_DATA", str(tmp_path / "nothing"))
+    result = call("sweep", "omniglot", "--where", "shots = 1 and seed < 2", option)
+    assert result.exit_code == 0, result.output
+    (told, *rest) = result.stderr.splitlines()
+    assert told.startswith("18 runs cannot begin: omniglot is not packed in ")
+    assert rest == (["Nothing else is left to do."] if option == "--dry-run" else [])
+
+
 def test_programs_get_a_line_for_each_run(call: Call) -> None:
     result = call("sweep", "mine.toml", "--status", "--json", "--where", "algorithm = 'maml'")
     rows = [json.loads(line) for line in result.stdout.splitlines()]
