@@ -18,6 +18,7 @@ from mlbench.session.keeper import refuse
 from mlbench.store.journal import RunState, last_status, list_journals
 from mlbench.store.liveness import RunLock
 from mlbench.store.paths import StorePaths
+from mlbench.store.queries import find_run
 from tests.survival.typed import SINE, SINE_EPISODES, recorded, run_ids, typed
 
 pytestmark = pytest.mark.slow
@@ -120,7 +121,7 @@ def test_a_run_that_began_since_the_store_was_asked_has_the_name_that_was_chosen
     experiment = prepare(REQUEST)
 
     def find_too_early(store: StorePaths, spec_hash: str) -> RunState | None:
-        known = launch.find_run(store, spec_hash)
+        known = find_run(store, spec_hash)
         Attempt(experiment, CPU, paths, launch.base_id(experiment.spec)).drive(Silent())
         return known
 
