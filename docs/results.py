@@ -47,7 +47,7 @@ def refreshed(text: str, paths: dict[str, str], *, draw: bool) -> str:
 
     def session(found: re.Match[str]) -> str:
         words = shlex.split(found[1].replace("\\\n", ""))[1:]
-        if words[0] in {"merge", "sweep"} or (words[0] == "plot" and not draw):
+        if words[0] == "plot" and not draw:
             return found[0]
         told = printed([paths.get(word, word) for word in words])
         return f"```console\n$ {found[1]}\n{told}```\n"

@@ -227,7 +227,7 @@ def setting_text(value: Any, where: str) -> str:
     if isinstance(value, list):
         if any(isinstance(part, list) for part in value):
             raise MisuseError(
-                f"{where} holds lists in a list of a list; one value is a scalar or one list"
+                f"{where} holds lists in a list of a list; write one value as a scalar or one list"
             )
         return value_text(tuple(setting_text(part, where) for part in value))
     if isinstance(value, str):
