@@ -20,12 +20,14 @@ import sys
 import time
 import traceback
 from collections import Counter
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from mlbench.errors import RunDoneError
 from mlbench.run import checkpoint
 from mlbench.run.device import Execution
 from mlbench.run.events import Episodes, Event
@@ -136,7 +138,8 @@ def run(experiment: Experiment, paths: StorePaths, run_id: str, marker: Marker) 
     checkpoint.save = save_marked  # type: ignore[assignment]
     execution = Execution(device="cpu", threads=1, engine="auto")
     attempt = Attempt(experiment, execution, paths, run_id, checkpoint_seconds=0.02)
-    attempt.drive(marker)
+    with suppress(RunDoneError):  # by the attempt before, whether or not a kill hit it after that
+        attempt.drive(marker)
 
 
 def forked(experiment: Experiment, paths: StorePaths, run_id: str, marker: Marker) -> int:
