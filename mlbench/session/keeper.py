@@ -13,10 +13,11 @@ from mlbench.run.events import Episodes, Event
 from mlbench.run.progress import Progress, progress_of
 from mlbench.run.setup import Experiment
 from mlbench.session.record import EpisodeBuffer, milestone, started, status
-from mlbench.store.journal import Journal, attempts_of, last_status
+from mlbench.store.journal import Journal, attempts_of
 from mlbench.store.liveness import RunLock
 from mlbench.store.paths import StorePaths
 from mlbench.store.records import CONCLUSIVE, FinalStatus, Record
+from mlbench.store.states import last_status
 
 FLUSH_EPISODES = 2_000  # wait for the journal, and no more
 LAST_POSITION = 2**62  # after all that a run can record

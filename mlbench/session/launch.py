@@ -17,16 +17,11 @@ from mlbench.session.drive import Attempts, Observer, Tell
 from mlbench.session.keeper import saved_place
 from mlbench.session.outcome import Outcome, outcome_of_progress, outcome_of_store
 from mlbench.store.ingest import refresh
-from mlbench.store.journal import (
-    RunState,
-    find_in_journals,
-    journals_of,
-    last_status,
-    resume_command,
-)
+from mlbench.store.journal import journals_of, resume_command
 from mlbench.store.paths import StorePaths
 from mlbench.store.queries import find_run
 from mlbench.store.records import CONCLUSIVE
+from mlbench.store.states import RunState, find_in_journals, last_status
 
 INGEST_PATIENCE = 2.0  # seconds that a run waits for the database when it ends
 HASH_IN_NAME = 8  # digits of a spec's hash in the name of its run

@@ -21,10 +21,11 @@ from mlbench.session.launch import (
     stored_outcome,
 )
 from mlbench.store.ingest import refresh
-from mlbench.store.journal import journals_by_run, journals_of, last_status, state_of
+from mlbench.store.journal import journals_by_run, journals_of
 from mlbench.store.liveness import RunLock
 from mlbench.store.paths import StorePaths
 from mlbench.store.records import CONCLUSIVE, Kind, ProvenanceRecord, Started
+from mlbench.store.states import last_status, state_of
 
 
 def resume(

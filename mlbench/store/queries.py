@@ -14,9 +14,9 @@ import duckdb
 from mlbench.errors import MisuseError, StoreBusyError, StoreError
 from mlbench.store.connection import exists, read
 from mlbench.store.ingest import reading, refresh
-from mlbench.store.journal import RunState, find_in_journals, states_by_spec
 from mlbench.store.paths import StorePaths
 from mlbench.store.records import Status
+from mlbench.store.states import RunState, find_in_journals, states_by_spec
 
 if TYPE_CHECKING:
     import polars as pl

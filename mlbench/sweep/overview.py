@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from mlbench.store.journal import RunState
 from mlbench.store.paths import StorePaths
 from mlbench.store.queries import find_runs
+from mlbench.store.states import RunState
 from mlbench.sweep.job import seeds_text
 from mlbench.sweep.planning import Standing, SweepRun
 from mlbench.sweep.slurm_queue import Queue, TaskState, queue_states

@@ -13,8 +13,8 @@ from mlbench.errors import MisuseError, MlbenchError, first_line
 from mlbench.run.device import EngineName, Execution
 from mlbench.run.setup import Experiment, prepare
 from mlbench.run.together import unstackable
-from mlbench.store.journal import RunState
 from mlbench.store.records import CONCLUSIVE
+from mlbench.store.states import RunState
 from mlbench.sweep.grid import Cell, Grid
 from mlbench.sweep.job import Job
 

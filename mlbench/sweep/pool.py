@@ -18,11 +18,11 @@ from mlbench.session.process import Launch, spawn
 from mlbench.session.signals import STOPPED, StopRequest
 from mlbench.store.feed import Feed
 from mlbench.store.ingest import refresh
-from mlbench.store.journal import RunState, states_by_spec
 from mlbench.store.liveness import is_alive
 from mlbench.store.paths import StorePaths
 from mlbench.store.records import CONCLUSIVE
 from mlbench.store.snapshot import RunRow, Snapshot
+from mlbench.store.states import RunState, states_by_spec
 from mlbench.sweep.job import Job
 from mlbench.sweep.limits import GRACE, Limits, Watch, kill, terminate
 from mlbench.sweep.tally import Failure, Tally

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from mlbench.store.connection import read
 from mlbench.store.feed import Feed
 from mlbench.store.ingest import ingest
-from mlbench.store.journal import last_status
 from mlbench.store.lines import from_line, to_line
 from mlbench.store.paths import StorePaths
+from mlbench.store.states import last_status
 from tests.fake_runs import FakeRun
 
 pytestmark = pytest.mark.slow

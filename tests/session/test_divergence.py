@@ -17,9 +17,9 @@ from mlbench.session.drive import Attempt
 from mlbench.session.launch import Launched, launch
 from mlbench.session.outcome import outcome_of_store
 from mlbench.session.resume import resumable, resume
-from mlbench.store.journal import last_status
 from mlbench.store.paths import StorePaths
 from mlbench.store.queries import list_runs
+from mlbench.store.states import last_status
 
 CPU = Execution(device="cpu", threads=1, engine="auto")
 REASON = "its meta-gradient was not finite for 50 meta-steps, at training task 3210"

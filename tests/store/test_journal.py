@@ -12,17 +12,11 @@ from typing import Any
 import pytest
 
 from mlbench.errors import MisuseError, StoreError
-from mlbench.store.journal import (
-    BLOCK,
-    Journal,
-    attempts_of,
-    find_in_journals,
-    last_status,
-    list_journals,
-)
+from mlbench.store.journal import BLOCK, Journal, attempts_of, list_journals
 from mlbench.store.lines import from_line
 from mlbench.store.liveness import RunLock
 from mlbench.store.paths import StorePaths
+from mlbench.store.states import find_in_journals, last_status
 
 FULL_DISK = """
 import resource, signal, sys

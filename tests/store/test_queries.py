@@ -15,7 +15,6 @@ from mlbench.errors import MisuseError, StoreError
 from mlbench.store import connection as database
 from mlbench.store.connection import write
 from mlbench.store.ingest import ingest
-from mlbench.store.journal import RunState, find_in_journals
 from mlbench.store.liveness import RunLock
 from mlbench.store.paths import StorePaths
 from mlbench.store.queries import (
@@ -30,6 +29,7 @@ from mlbench.store.queries import (
     sql,
     study,
 )
+from mlbench.store.states import RunState, find_in_journals
 
 
 def test_a_run_of_an_empty_store_is_not_found_and_lists_have_their_columns(

@@ -17,10 +17,11 @@ from mlbench.session import record
 from mlbench.session.drive import Attempt
 from mlbench.store.feed import Feed
 from mlbench.store.ingest import ingest
-from mlbench.store.journal import last_status, list_journals
+from mlbench.store.journal import list_journals
 from mlbench.store.paths import StorePaths
 from mlbench.store.queries import find_run, list_runs, run_phases
 from mlbench.store.snapshot import RunRow
+from mlbench.store.states import last_status
 from tests.survival.typed import recorded
 
 pytestmark = pytest.mark.slow

@@ -15,10 +15,11 @@ from mlbench.run.setup import Request, prepare
 from mlbench.session import launch
 from mlbench.session.drive import Attempt, Attempts
 from mlbench.session.keeper import refuse
-from mlbench.store.journal import RunState, last_status, list_journals
+from mlbench.store.journal import list_journals
 from mlbench.store.liveness import RunLock
 from mlbench.store.paths import StorePaths
 from mlbench.store.queries import find_run
+from mlbench.store.states import RunState, last_status
 from tests.survival.typed import SINE, SINE_EPISODES, recorded, run_ids, typed
 
 pytestmark = pytest.mark.slow

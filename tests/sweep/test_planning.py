@@ -9,9 +9,9 @@ import pytest
 
 from mlbench.errors import DataError, MisuseError
 from mlbench.run.setup import Request
-from mlbench.store.journal import RunState
 from mlbench.store.paths import StorePaths
 from mlbench.store.records import Status
+from mlbench.store.states import RunState
 from mlbench.sweep import planning
 from mlbench.sweep.grid import Cell, parse_grid
 from mlbench.sweep.job import Job, job_of

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from mlbench.session import process
-from mlbench.store.journal import journals_of, last_status
+from mlbench.store.journal import journals_of
 from mlbench.store.paths import StorePaths
 from mlbench.store.queries import list_runs
+from mlbench.store.states import last_status
 from mlbench.sweep import pool
 from mlbench.sweep.job import Job
 from mlbench.sweep.limits import Limits

@@ -21,9 +21,10 @@ import pytest
 
 from mlbench.run.setup import Request, prepare
 from mlbench.store.ingest import refresh
-from mlbench.store.journal import find_in_journals, journals_of
+from mlbench.store.journal import journals_of
 from mlbench.store.paths import StorePaths
 from mlbench.store.queries import sql
+from mlbench.store.states import find_in_journals
 from mlbench.sweep.job import Job, job_of
 from mlbench.sweep.slurm import Submitted, cancel, submit
 from mlbench.sweep.slurm_options import options_of

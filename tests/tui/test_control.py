@@ -16,12 +16,13 @@ import pytest
 
 from mlbench.errors import StoreError
 from mlbench.session.process import ControlError, Launch
-from mlbench.store.journal import journals_of, last_status
+from mlbench.store.journal import journals_of
 from mlbench.store.lines import from_line
 from mlbench.store.liveness import RunLock
 from mlbench.store.paths import StorePaths
 from mlbench.store.records import Validated
 from mlbench.store.snapshot import RunRow
+from mlbench.store.states import last_status
 from mlbench.tui import control
 
 LONG = ("maml", "--train", "sine", "--train-tasks", "100000", "--val-tasks", "2", "--threads", "1")

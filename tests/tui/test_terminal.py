@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from mlbench.store.journal import last_status, list_journals
+from mlbench.store.journal import list_journals
 from mlbench.store.liveness import is_alive
 from mlbench.store.paths import StorePaths
 from mlbench.store.records import Started
+from mlbench.store.states import last_status
 from tests.tui.test_control import LONG, until
 
 pytestmark = pytest.mark.skipif(

@@ -14,11 +14,12 @@ from mlbench.store import portions
 from mlbench.store.connection import write
 from mlbench.store.feed import Feed
 from mlbench.store.ingest import ingest
-from mlbench.store.journal import attempts_of, last_status, list_journals
+from mlbench.store.journal import attempts_of, list_journals
 from mlbench.store.liveness import RunLock
 from mlbench.store.paths import StorePaths
 from mlbench.store.portions import Portion
 from mlbench.store.records import Record
+from mlbench.store.states import last_status
 from mlbench.store.upkeep import pruning
 from mlbench.store.upkeep.pruning import Prunable, prunable, prune, prune_journal
 from mlbench.store.upkeep.rebuilding import rebuild
