@@ -15,6 +15,10 @@ from mlbench.registry import find_plugin, find_plugins, load_plugin
 
 WITHOUT_DATA = {"loads", "described", "options"}
 """What is due of images that must be packed first; their own tests pack some."""
+THOROUGH = {"learns", "resumes", "engines"}
+"""What takes seconds to see."""
+QUICK = {"maml", "protonet", "sine", "shapes"}
+"""On whom all but learning is seen in the quick tests nevertheless."""
 
 
 @cache
@@ -23,13 +27,18 @@ def packed(kind: Kind, name: str) -> bool:
     return issubclass(load_plugin(find_plugin(kind, name)), PackedImages)
 
 
+def is_slow(name: str, check: str) -> bool:
+    """Return whether a promise of a plugin is left to the slow tests."""
+    return check == "learns" or (check in THOROUGH and name not in QUICK)
+
+
 CASES = [
     pytest.param(
         kind,
         name,
         check,
         id=f"{name}-{check.name}",
-        marks=[pytest.mark.slow] if check.name == "learns" else [],
+        marks=[pytest.mark.slow] if is_slow(name, check.name) else [],
     )
     for kind in KINDS
     for name in find_plugins(kind)

@@ -18,6 +18,11 @@ from mlbench.registry import find_plugins, load_algorithm
 
 TASKS, AT_ONCE, WAYS = 600, 100, 5
 STEPS = 3  # of an inner loop at most: chance is no matter of how long one learns
+LONG = {
+    *("fo_maml", "fo_turtle", "imaml", "lstm_enhanced", "proto_maml", "reptile"),
+    "train_from_scratch",
+}
+"""Techniques that take seconds here, and are left to the slow tests."""
 CLASSIFIERS = sorted(
     name for name in find_plugins("algorithms") if "classification" in load_algorithm(name).kinds
 )
@@ -46,7 +51,10 @@ def shortened(hyper: Hyper) -> Hyper:
     return replace(hyper, **few)
 
 
-@pytest.mark.parametrize("name", CLASSIFIERS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if name in LONG else ()) for name in CLASSIFIERS],
+)
 def test_an_untrained_technique_scores_chance_where_there_is_nothing_to_see(name: str) -> None:
     data, cls = Noise(), load_algorithm(name)
     problem = Problem("classification", Conv4((1, 16, 16), WAYS, Conv4Options(channels=4)))

@@ -52,6 +52,7 @@ def test_equal_rates_make_it_maml(learner: str, order: int) -> None:
     )
 
 
+@pytest.mark.slow
 def test_alpha_starts_alike_for_all_weights_anywhere_in_the_interval_of_the_paper() -> None:
     problem, _ = waves()
     drawn = [

@@ -29,7 +29,15 @@ COMPARED = sorted(set(CONTESTANTS) - {REFERENCE} - WITHOUT_GRADIENT - COMPILED) 
 @pytest.mark.parametrize(
     ("name", "case"),
     [
-        *(pytest.param(name, WAVES, id=f"{name}, waves") for name in COMPARED),
+        *(
+            pytest.param(
+                name,
+                WAVES,
+                id=f"{name}, waves",
+                marks=pytest.mark.slow if "traced" in name else (),  # to trace takes seconds
+            )
+            for name in COMPARED
+        ),
         # convolutions are never traced by a run
         *(pytest.param(n, IMAGES, id=f"{n}, images") for n in COMPARED if "traced" not in n),
     ],

@@ -201,6 +201,8 @@ BROKEN = {
     "single": (SINGLE, {"runs": "predict gives torch.float32 for inputs of float64"}),
     "divides": (DIVIDES, {"runs": "ZeroDivisionError: division by zero (mine.py:27)"}),
 }
+QUICK = {"remembers", "writes into meta", "chance in predict", "wrong gradient", "sums", "divides"}
+"""One promise of each kind; the others are broken in the slow tests."""
 LEAKS = {
     "labels": (PEEKS_AT_LABELS, {"blind": "its queries class by class"}),
     "places": (PEEKS_AT_PLACES, {"blind": "its queries in turns, "}),
@@ -227,13 +229,20 @@ def assert_told(found: dict[str, str], expected: dict[str, str]) -> None:
         assert words in found[check]
 
 
-@pytest.mark.parametrize(("body", "expected"), BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        pytest.param(*case, id=name, marks=() if name in QUICK else pytest.mark.slow)
+        for name, case in BROKEN.items()
+    ],
+)
 def test_a_broken_promise_is_named_and_no_other(
     examined: Examine, body: str, expected: dict[str, str]
 ) -> None:
     assert_told(failures(examined, source_of(body)), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("body", "expected"), LEAKS.values(), ids=LEAKS)
 def test_a_leak_is_found(examined: Examine, body: str, expected: dict[str, str]) -> None:
     near = files("mlbench.templates").joinpath("metric.py").read_text(encoding="utf-8")

@@ -35,7 +35,12 @@ def invoke(*arguments: str) -> Result:
             "algorithms/mine.py",
             marks=pytest.mark.slow,
         ),
-        ("algorithms", ["algorithm", "mine", "--template", "metric"], "algorithms/mine.py"),
+        pytest.param(
+            "algorithms",
+            ["algorithm", "mine", "--template", "metric"],
+            "algorithms/mine.py",
+            marks=pytest.mark.slow,
+        ),
         ("datasets", ["dataset", "mine"], "datasets/mine.py"),
     ],
     ids=["rule", "metric", "images"],

@@ -33,6 +33,7 @@ def test_a_figure_goes_where_it_is_told_and_says_so(database: Path, tmp_path: Pa
     assert json.loads(targets[0].read_text()) == json.loads(targets[1].read_text())
 
 
+@pytest.mark.slow
 def test_without_a_name_it_is_a_page_in_this_folder(
     database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

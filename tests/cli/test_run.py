@@ -187,6 +187,7 @@ def test_images_are_tested_in_their_own_domain_and_in_others(mlbench: Call) -> N
     assert re.search(r"^glyphs +\d+\.\d ± \d+\.\d %", result.stdout, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_twenty_ways_and_twenty_shots_run(mlbench: Call) -> None:
     many = ("--ways", "20", "--shots", "20", "--queries", "2", "--threads", "1")
     small = [f"shapes.{name}" for name in ("image_size=16", "validation_classes=20")]

@@ -69,6 +69,7 @@ def test_a_folder_that_is_no_pack_is_never_touched(
     assert len(list(tree.rglob("*.png"))) == 12
 
 
+@pytest.mark.slow
 def test_killed_while_packing_leaves_nothing_that_is_used_and_the_next_add_clears_it(
     tiny: Tiny, tree: Path, home: Path
 ) -> None:

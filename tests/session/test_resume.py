@@ -64,6 +64,7 @@ def test_a_run_goes_on_with_the_arithmetic_that_it_began_with(
     assert elsewhere == Execution(device="cpu", threads=2, engine="auto")
 
 
+@pytest.mark.slow
 def test_a_compiled_run_does_not_go_on_without_a_compiler(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -179,6 +179,7 @@ def test_a_signal_while_lines_are_written_loses_none(
     assert sql(paths, EXACTLY).equals(sql(whole, EXACTLY))
 
 
+@pytest.mark.slow
 def test_a_run_with_meta_batches_goes_on_to_the_last_bit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -230,6 +231,7 @@ class Shown(Watcher):
         self.validations[-1] += isinstance(event, Validated)
 
 
+@pytest.mark.slow
 def test_one_of_them_can_go_on_alone(tmp_path: Path) -> None:
     paths = store(tmp_path)
     stopped = launched(paths, seeds(), watcher=Watcher(3, stop))

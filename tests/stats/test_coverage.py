@@ -13,6 +13,7 @@ from tests.stats.coverage import OVER_RUNS, SHAPES, STUDIES, Shape, over_runs, p
 ERROR = 0.015  # two standard deviations of a share of 1 000 that is about .94
 
 
+@pytest.mark.slow
 def test_intervals_of_five_runs_hold_what_they_are_said_to() -> None:
     for statistic in OVER_RUNS:
         share = over_runs(statistic, 5, "normal")

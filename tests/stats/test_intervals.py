@@ -71,6 +71,7 @@ def test_the_exact_coverage_of_the_median_is_at_least_93_in_100_from_5_runs_on(n
     assert 0.93 < exact < (0.97 if n > 50 else 0.985)
 
 
+@pytest.mark.slow
 def test_percentiles_are_those_of_students_t_with_the_spread_of_resamples() -> None:
     assert expanded(5, 0.95) == pytest.approx(stats.norm.cdf(-math.sqrt(5 / 4) * 2.776445))
     assert expanded(10**6, 0.95) == pytest.approx(0.025, rel=1e-4)

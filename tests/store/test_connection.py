@@ -325,7 +325,9 @@ def test_a_full_disk_loses_nothing_and_lets_one_read(paths: StorePaths, fake_run
     assert ingest(paths).episodes == 16
 
 
-@pytest.mark.parametrize("size", [0, 13_000, 20_000])
+@pytest.mark.parametrize(
+    "size", [0, *(pytest.param(size, marks=pytest.mark.slow) for size in (13_000, 20_000))]
+)
 def test_a_database_that_a_full_disk_keeps_from_being_made_leaves_nothing_behind(
     paths: StorePaths, fake_run: Any, size: int
 ) -> None:

@@ -152,6 +152,7 @@ def append(paths: StorePaths, run_id: str, attempt: int, text: bytes) -> None:
         file.write(text)
 
 
+@pytest.mark.slow
 @settings(max_examples=3, deadline=None)
 @given(data=st.data())
 def test_any_portions_give_the_same_database_as_all_at_once(
@@ -489,7 +490,14 @@ def long_run(paths: StorePaths, fake_run: Any, run_id: str, episodes: int) -> No
 
 
 @pytest.mark.parametrize(
-    ("where", "count"), [("before", 1), ("halfway", 1), ("within", 1), ("within", 3), ("after", 0)]
+    ("where", "count"),
+    [
+        ("halfway", 1),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (("before", 1), ("within", 1), ("within", 3), ("after", 0))
+        ),
+    ],
 )
 def test_an_ingester_killed_at_any_point_leaves_nothing_half_done(
     paths: StorePaths, fake_run: Any, where: str, count: int

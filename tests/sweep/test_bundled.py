@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -23,15 +24,18 @@ RUNS = {
 }
 
 
+bundled = cache(load_grid)  # to read one may take a second
+
+
 def test_the_bundled_grids_have_the_runs_of_the_paper() -> None:
     assert {
-        name: sum(len(cell.seeds) for cell in load_grid(name).cells) for name in bundled_names()
+        name: sum(len(cell.seeds) for cell in bundled(name).cells) for name in bundled_names()
     } == RUNS
 
 
 @pytest.mark.parametrize("name", sorted(RUNS))
 def test_every_technique_and_setting_of_a_bundled_grid_is_known(name: str) -> None:
-    grid = load_grid(name)
+    grid = bundled(name)
     assert grid.title
     for cell in grid.cells:
         algorithm = load_algorithm(cell.request.algorithm)
@@ -39,22 +43,23 @@ def test_every_technique_and_setting_of_a_bundled_grid_is_known(name: str) -> No
         algorithm.Hyper.parse(own, situations=(), owner=algorithm.name)
 
 
+@pytest.mark.slow
 def test_the_grids_of_sine_can_be_prepared_and_are_not_twice_the_same() -> None:
     for name in ("figure-3.2", "figure-3.3"):
-        cells = load_grid(name).cells
+        cells = bundled(name).cells
         assert len({prepare(cell.request).spec.hash for cell in cells}) == len(cells)
 
 
 def test_table_3_4_and_figure_3_4_share_the_runs_of_table_3_1() -> None:
-    cells = load_grid("table-3.1").cells
-    assert load_grid("table-3.4").cells == cells == load_grid("figure-3.4").cells
-    assert load_grid("table-3.4").title != load_grid("table-3.1").title
+    cells = bundled("table-3.1").cells
+    assert bundled("table-3.4").cells == cells == bundled("figure-3.4").cells
+    assert bundled("table-3.4").title != bundled("table-3.1").title
 
 
 def test_a_file_may_name_the_runs_of_a_bundled_grid(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text("runs_of = 'quick-tour'\n")
-    assert load_grid(str(file)).cells == load_grid("quick-tour").cells
+    assert load_grid(str(file)).cells == bundled("quick-tour").cells
     file.write_text("runs_of = 'slow-tour'\n")
     with pytest.raises(MisuseError, match="runs_of 'slow-tour' is none of figure"):
         load_grid(str(file))

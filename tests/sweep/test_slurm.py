@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,14 @@ def paths(tmp_path: Path) -> StorePaths:
 def slurm(tmp_path: Path, paths: StorePaths, monkeypatch: pytest.MonkeyPatch) -> FakeSlurm:
     paths.database.parent.mkdir()
     return FakeSlurm(tmp_path / "slurm", monkeypatch)
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Let SIGINT interrupt, which a process that was started in the background ignores."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def job(*seeds: int) -> Job:
@@ -153,6 +162,7 @@ def test_a_path_that_slurm_would_take_for_a_pattern_is_refused(tmp_path: Path) -
         send(StorePaths(tmp_path / "50%j" / "runs.duckdb"), job(0))
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_while_submitting_waits_until_it_is_written_down(
     paths: StorePaths, slurm: FakeSlurm
 ) -> None:

@@ -46,6 +46,7 @@ async def test_each_screen_has_its_key_and_its_place_in_the_title_to_click_on(
         await until(pilot, lambda: isinstance(app.screen, TablesScreen))
 
 
+@pytest.mark.slow
 async def test_a_key_while_a_run_is_left_leaves_nothing_of_it_behind(still: StillFeed) -> None:
     app = Dashboard(still.paths, still)
     async with app.run_test(size=(100, 30)) as pilot:
@@ -148,6 +149,7 @@ def test_a_current_folder_that_was_removed_is_told(
         here()
 
 
+@pytest.mark.slow
 async def test_a_terminal_may_be_resized_to_any_size(still: StillFeed) -> None:
     app = Dashboard(still.paths, still)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -162,6 +164,7 @@ async def test_a_terminal_may_be_resized_to_any_size(still: StillFeed) -> None:
         assert "finished" in str(app.screen.query_one(StatusLine).render())
 
 
+@pytest.mark.slow
 async def test_any_theme_and_no_colours_at_all_will_do(
     still: StillFeed, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from mlbench.tui.app import Dashboard
 from mlbench.tui.help_screen import HelpScreen
 from mlbench.tui.runs_screen import RunsScreen
@@ -31,6 +33,7 @@ async def test_a_question_mark_shows_the_keys_of_this_screen_and_of_all(
             assert app.is_running
 
 
+@pytest.mark.slow
 async def test_other_screens_have_other_keys(still: StillFeed) -> None:
     app = Dashboard(still.paths, still)
     async with app.run_test(size=(100, 45)) as pilot:

@@ -103,6 +103,7 @@ async def test_a_store_that_cannot_be_followed_says_why_until_it_can(
         assert app.polled
 
 
+@pytest.mark.slow
 async def test_keys_are_answered_while_a_load_takes_its_time(
     still: StillFeed, gate: threading.Event
 ) -> None:

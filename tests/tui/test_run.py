@@ -188,6 +188,7 @@ async def test_x_and_c_stop_and_resume_what_can_be(
         assert asked == ["stop", "go on"]
 
 
+@pytest.mark.slow
 async def test_a_narrow_terminal_shows_all_by_scrolling_and_e_writes_it(
     still: StillFeed, snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -212,6 +213,7 @@ async def test_a_narrow_terminal_shows_all_by_scrolling_and_e_writes_it(
         assert written == [(tmp_path, run.run_id)]
 
 
+@pytest.mark.slow
 async def test_a_light_theme_draws_the_same_again(still: StillFeed, snapshot: Snapshot) -> None:
     run = one(snapshot, algorithm="maml", status="finished")
     async with shown(still, run.run_id, 100, 30) as pilot:
@@ -221,6 +223,7 @@ async def test_a_light_theme_draws_the_same_again(still: StillFeed, snapshot: Sn
         assert text_of(pilot.app) == dark
 
 
+@pytest.mark.slow
 async def test_of_a_run_that_is_gone_on_with_everything_is_asked_again(
     still: StillFeed, alive: RunRow, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -78,6 +78,7 @@ HEADINGS = {
 }
 
 
+@pytest.mark.slow
 async def test_the_columns_that_matter_most_fit_a_narrow_terminal_whole(
     still: StillFeed, alive: RunRow
 ) -> None:
@@ -138,6 +139,7 @@ async def test_a_filter_that_nothing_passes_says_how_to_see_all(still: StillFeed
         assert isinstance(pilot.app.screen, RunsScreen)
 
 
+@pytest.mark.slow
 async def test_s_chooses_the_order_and_again_turns_it_round(still: StillFeed) -> None:
     async with shown(still) as pilot:
         await pilot.press("s")

@@ -77,6 +77,7 @@ async def test_p_puts_the_printed_numbers_beside(full_store: StorePaths) -> None
         assert cells(pilot, "#cells")[row][1] == plain
 
 
+@pytest.mark.slow
 async def test_m_shows_another_statistic(full_store: StorePaths) -> None:
     table = tables(Material(full_store, statistic="mean"))[0]
     async with opened(full_store, TablesScreen, WIDE) as pilot:
@@ -116,6 +117,7 @@ async def test_an_empty_store_says_what_to_type(empty_store: StorePaths) -> None
         assert isinstance(pilot.app.screen, TablesScreen)
 
 
+@pytest.mark.slow
 async def test_runs_of_another_protocol_have_a_table_of_their_own(full_store: StorePaths) -> None:
     async with opened(full_store, TablesScreen, WIDE) as pilot:
         released = [key for key in screen_of(pilot).tables if "released protocol" in key]
@@ -126,6 +128,7 @@ async def test_runs_of_another_protocol_have_a_table_of_their_own(full_store: St
         assert cells(pilot, "#cells")[0][1].endswith("1 run")
 
 
+@pytest.mark.slow
 async def test_seventeen_techniques_scroll_under_a_fixed_heading(tmp_path: Path) -> None:
     paths = StorePaths(tmp_path / "runs.duckdb")
     runs = images(1, [*LOOKS], (1, 5), test_tasks=2, train_tasks=100, validation_tasks=1)
@@ -141,6 +144,7 @@ async def test_seventeen_techniques_scroll_under_a_fixed_heading(tmp_path: Path)
         assert screen_of(pilot).place() == (16, 3)
 
 
+@pytest.mark.slow
 async def test_sixty_columns_and_fifteen_lines_are_enough(full_store: StorePaths) -> None:
     async with opened(full_store, TablesScreen, (60, 15)) as pilot:
         text = text_of(pilot.app)
@@ -151,6 +155,7 @@ async def test_sixty_columns_and_fifteen_lines_are_enough(full_store: StorePaths
         assert cell is not None or "no run" in said(pilot, "#told")
 
 
+@pytest.mark.slow
 async def test_regression_alone_is_in_digits(tmp_path: Path) -> None:
     paths = StorePaths(tmp_path / "runs.duckdb")
     fill(paths, sine(2, steps=(1,), layers=(0, 5)))

@@ -147,6 +147,7 @@ def test_figures_are_drawn_or_named_with_the_reason(root: Element) -> None:
         assert "vega-lite" in spec["$schema"]
 
 
+@pytest.mark.slow
 def test_a_figure_that_cannot_be_drawn_says_why(paths: StorePaths) -> None:
     fill(paths, [Made(algorithm="maml")])
     section = parsed(page(Material(paths))).one("section", id="figures")
@@ -166,6 +167,7 @@ def test_vega_is_there_once_and_only_where_there_are_charts(
     assert len(scripts[0].text) < 5_000
 
 
+@pytest.mark.slow
 def test_the_same_runs_give_the_same_page(paths: StorePaths) -> None:
     fill(paths, [Made(algorithm=name, eval_datasets=()) for name in ("maml", "turtle")])
     assert page(Material(paths)) == page(Material(paths))

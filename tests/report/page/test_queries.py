@@ -115,6 +115,7 @@ def test_the_mean_of_a_pairs_query_is_the_difference(store: StorePaths, root: El
         assert number(button.text) == pytest.approx(mean, abs=5.1e-4, rel=5.1e-4)
 
 
+@pytest.mark.slow
 def test_the_median_of_a_times_query_is_the_time(store: StorePaths, root: Element) -> None:
     units = {"s": 1.0, "min": 60.0, "h": 3600.0}
     checked = 0
