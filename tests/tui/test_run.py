@@ -22,7 +22,7 @@ from mlbench.tui import run_details, run_screen, run_text
 from mlbench.tui.app import Dashboard
 from mlbench.tui.curve import Curve
 from mlbench.tui.run_screen import RunScreen
-from tests.tui.conftest import StillFeed, settled, text_of
+from tests.tui.conftest import StillFeed, settled, text_of, until
 
 
 @asynccontextmanager
@@ -217,10 +217,11 @@ async def test_a_narrow_terminal_shows_all_by_scrolling_and_e_writes_it(
 async def test_a_light_theme_draws_the_same_again(still: StillFeed, snapshot: Snapshot) -> None:
     run = one(snapshot, algorithm="maml", status="finished")
     async with shown(still, run.run_id, 100, 30) as pilot:
+        await until(pilot, lambda: "palette" in text_of(pilot.app))  # the keys are drawn last
         dark = text_of(pilot.app)
         await pilot.press("d")
         await settled(pilot)
-        assert text_of(pilot.app) == dark
+        await until(pilot, lambda: text_of(pilot.app) == dark)
 
 
 @pytest.mark.slow
