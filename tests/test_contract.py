@@ -15,10 +15,10 @@ from mlbench.registry import find_plugin, find_plugins, load_plugin
 
 WITHOUT_DATA = {"loads", "described", "options"}
 """What is due of images that must be packed first; their own tests pack some."""
-THOROUGH = {"learns", "resumes", "engines"}
-"""What takes seconds to see."""
+THOROUGH = {"resumes", "engines"}
+"""What takes seconds to see, and is left to the slow tests but of some plugins."""
 QUICK = {"maml", "protonet", "sine", "shapes"}
-"""On whom all but learning is seen in the quick tests nevertheless."""
+"""Those plugins."""
 
 
 @cache

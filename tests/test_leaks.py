@@ -19,7 +19,12 @@ from mlbench.registry import find_plugins, load_algorithm
 TASKS, AT_ONCE, WAYS = 600, 100, 5
 STEPS = 3  # of an inner loop at most: chance is no matter of how long one learns
 LONG = {
-    *("fo_maml", "fo_turtle", "imaml", "lstm_enhanced", "proto_maml", "reptile"),
+    "fo_maml",
+    "fo_turtle",
+    "imaml",
+    "lstm_enhanced",
+    "proto_maml",
+    "reptile",
     "train_from_scratch",
 }
 """Techniques that take seconds here, and are left to the slow tests."""

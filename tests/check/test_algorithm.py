@@ -202,7 +202,7 @@ BROKEN = {
     "divides": (DIVIDES, {"runs": "ZeroDivisionError: division by zero (mine.py:27)"}),
 }
 QUICK = {"remembers", "writes into meta", "chance in predict", "wrong gradient", "sums", "divides"}
-"""One promise of each kind; the others are broken in the slow tests."""
+"""Broken in the quick tests; all others are in the slow ones."""
 LEAKS = {
     "labels": (PEEKS_AT_LABELS, {"blind": "its queries class by class"}),
     "places": (PEEKS_AT_PLACES, {"blind": "its queries in turns, "}),

@@ -110,13 +110,13 @@ async def test_keys_are_answered_while_a_load_takes_its_time(
     app = Dashboard(still.paths, still)
     async with app.run_test(size=(100, 30)) as pilot:
         await settled(pilot)
-        await app.push_screen(Probe(lambda _: str(gate.wait(60))))
+        await app.push_screen(Probe(lambda _: str(gate.wait(30))))
         await pilot.pause()
         assert isinstance(app.screen, Probe)
         assert app.screen.loading
         began = time.monotonic()
         await pilot.press("escape", "down", "down", "slash", *"maml", "enter")
-        assert time.monotonic() - began < 50  # Pilot's own pauses, not the load's minute
+        assert time.monotonic() - began < 10  # of which Pilot's own pauses take most
         runs = app.screen.query_one(RunList)
         assert {run.algorithm for run in runs.runs} == {"maml", "fo_maml", "sign_maml"}
 

@@ -6,15 +6,12 @@ import re
 from base64 import b64encode
 from hashlib import sha256
 
-import pytest
-
 from mlbench.report.page.document import resource
 from tests.report.page.outline import Element
 
 FETCHING = ("src", "srcset", "data", "action", "formaction", "poster", "background", "style")
 
 
-@pytest.mark.slow
 def test_nothing_on_the_page_is_fetched(root: Element) -> None:
     for each in root.all():
         assert not set(FETCHING) & set(each.attributes), each.name
