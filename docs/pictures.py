@@ -30,7 +30,10 @@ from mlbench.tui.app import Dashboard
 PICTURES = Path(__file__).parent / "pictures"
 TECHNIQUES = ("fo_maml", "maml", "anil", "fo_turtle", "protonet", "r2d2")
 TASK = ("--train", "shapes", "--eval", "glyphs", "--set", "learner.channels=16")
-UNDER_WAY = ("--train-tasks", "2000", "--val-tasks", "10", "--val-every", "40", "--again")
+UNDER_WAY = (
+    *("--train-tasks", "2000", "--validation-tasks", "10", "--validate-every", "40"),
+    "--again",
+)
 FIGURES = ("cross-domain",)
 SCREENS = (("3", "times"),)
 COLOURS = 256  # of a screenshot, which make the file a fraction of its size

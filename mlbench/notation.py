@@ -45,6 +45,11 @@ def parse_text(text: str, kind: Any) -> Any:
     return words[text] if text in words else _refuse(text)
 
 
+def option_name(field: str) -> str:
+    """Return the option that sets a field: ``--test-tasks`` for ``test_tasks``."""
+    return f"--{field.replace('_', '-')}"
+
+
 def parse_seeds(text: str) -> list[range]:
     """Return the seeds of a text such as ``0-4`` or ``0,2,7``, a range for each of its parts.
 

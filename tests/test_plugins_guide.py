@@ -14,7 +14,7 @@ from mlbench.cli import main
 
 GUIDE = (Path(__file__).parents[1] / "docs" / "plugins.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^ {4}(mlbench .*)$", GUIDE, re.MULTILINE)
-FEW = ("--train-tasks", "4", "--val-tasks", "2", "--test-tasks", "2", "--threads", "1")
+FEW = ("--train-tasks", "4", "--validation-tasks", "2", "--test-tasks", "2", "--threads", "1")
 SMALL = ("--set", "learner.channels=4")
 pytestmark = pytest.mark.slow
 

@@ -62,8 +62,8 @@ SEED = click.IntRange(min=0)
     help="How many tasks.",
 )
 @click.option("--train-tasks", type=click.IntRange(min=0), help="Tasks of meta-training.")
-@click.option("--val-tasks", "validation_tasks", type=COUNT, help="Tasks of each validation.")
-@click.option("--val-every", "validate_every", type=COUNT, help="Training tasks between two.")
+@click.option("--validation-tasks", type=COUNT, help="Tasks of each validation.")
+@click.option("--validate-every", type=COUNT, help="Training tasks between two.")
 @click.option("--test-tasks", type=COUNT, help="Tasks of the meta-test on each data set.")
 @click.option(
     "--precision",

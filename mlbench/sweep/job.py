@@ -6,24 +6,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mlbench.notation import option_name
 from mlbench.run.setup import Request
 from mlbench.session.process import command_text
 from mlbench.store.paths import StorePaths
 
 ALONE = ("--no-ingest",)  # a sweep takes the journals of all its runs in, not each its own
-OPTIONS = {
-    "ways": "--ways",
-    "shots": "--shots",
-    "queries": "--queries",
-    "protocol": "--protocol",
-    "budget": "--budget",
-    "train_tasks": "--train-tasks",
-    "validation_tasks": "--val-tasks",
-    "validate_every": "--val-every",
-    "test_tasks": "--test-tasks",
-    "precision": "--precision",
-}
-"""What of a request is given by an option of ``mlbench run``."""
+OPTIONS = (
+    "ways",
+    "shots",
+    "queries",
+    "protocol",
+    "budget",
+    "train_tasks",
+    "validation_tasks",
+    "validate_every",
+    "test_tasks",
+    "precision",
+)
+"""What of a request is given by an option of ``mlbench run``, which is called as the field is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,10 +109,10 @@ def request_arguments(request: Request) -> tuple[str, ...]:
     arguments = [request.algorithm, "--train", request.train]
     for name in request.evals:
         arguments += ["--eval", name]
-    for field, option in OPTIONS.items():
+    for field in OPTIONS:
         value = getattr(request, field)
         if value != getattr(usual, field):
-            arguments += [option, str(value)]
+            arguments += [option_name(field), str(value)]
     for name, text in request.settings.items():
         arguments += ["--set", f"{name}={text}"]
     return tuple(arguments)

@@ -5,28 +5,16 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import chain
 
 from mlbench.errors import MisuseError
 from mlbench.hyper import Hyper, hp
-from mlbench.notation import parse_seeds
+from mlbench.notation import option_name, parse_seeds
 
 MORE = "more"  # the field of further --set
 SEEDS = "seeds"
 HYPERPARAMETER = "set:"  # begins the names of fields that are hyperparameters
-OPTIONS = {
-    "ways": "--ways",
-    "shots": "--shots",
-    "queries": "--queries",
-    SEEDS: "--seeds",
-    "train_tasks": "--train-tasks",
-    "validation_tasks": "--val-tasks",
-    "validate_every": "--val-every",
-    "test_tasks": "--test-tasks",
-    "threads": "--threads",
-}
-"""The option of each field of :class:`Numbers`, in the order of a command line."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +30,10 @@ class Numbers(Hyper):
     validate_every: int | None = hp(None, "training tasks from one to the next", at_least=1)
     test_tasks: int | None = hp(None, "tasks of the test on a data set", at_least=1)
     threads: int | None = hp(None, "auto: all cores; regression: 1", at_least=1)
+
+
+NUMBERS = tuple(field.name for field in fields(Numbers))
+"""What is asked for in numbers, in the order of a command line."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +85,7 @@ def arguments(values: Values, defaults: Mapping[str, str]) -> tuple[str, ...]:
         defaults: Texts by field; :data:`HYPERPARAMETER` and its name for a hyperparameter.
     """
     numbers = given(values.numbers, defaults)
-    options = [(OPTIONS[name], numbers[name]) for name in OPTIONS if name in numbers]
+    options = [(option_name(name), numbers[name]) for name in NUMBERS if name in numbers]
     options = [("--seed" if o == "--seeds" and t.isdecimal() else o, t) for o, t in options]
     own = {f"{HYPERPARAMETER}{name}": text for name, text in values.settings.items()}
     settings = [

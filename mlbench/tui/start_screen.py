@@ -17,7 +17,7 @@ from mlbench.registry import find_plugins
 from mlbench.session.process import command_text
 from mlbench.tui import control
 from mlbench.tui.aside import aside
-from mlbench.tui.form import HYPERPARAMETER, MORE, OPTIONS, Values, arguments
+from mlbench.tui.form import HYPERPARAMETER, MORE, NUMBERS, Values, arguments
 from mlbench.tui.form_choices import (
     BUDGETS,
     OF_TASK,
@@ -93,7 +93,7 @@ class StartScreen(ModalScreen[None]):
                 yield number_row(name, preset)
             yield ChoiceRow("protocol", "Protocol", PROTOCOLS, preset.protocol)
             yield ChoiceRow("budget", "Budget", BUDGETS, preset.budget)
-            for name in OPTIONS:
+            for name in NUMBERS:
                 if name not in OF_TASK:
                     yield number_row(name, preset)
             yield Static("", id="heading", markup=False)
@@ -132,7 +132,7 @@ class StartScreen(ModalScreen[None]):
             evals=self.query_one(SeveralRow).chosen,
             protocol=choices["protocol"],
             budget=choices["budget"],
-            numbers={name: texts[name] for name in OPTIONS if texts[name]},
+            numbers={name: texts[name] for name in NUMBERS if texts[name]},
             settings={
                 name.removeprefix(HYPERPARAMETER): text
                 for name, text in texts.items()

@@ -20,7 +20,10 @@ def mlbench(*words: str) -> Result:
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = str(tmp_path_factory.mktemp("compare") / "runs.duckdb")
-    budget = ("--train-tasks", "3", "--val-tasks", "2", "--val-every", "3", "--test-tasks", "12")
+    budget = (
+        *("--train-tasks", "3", "--validation-tasks", "2"),
+        *("--validate-every", "3", "--test-tasks", "12"),
+    )
     for name, more in (("maml", ("--set", "inner_lr=0.3")), ("fo_maml", ()), ("maml", ())):
         done = mlbench(
             "run", name, "--train", "sine", *budget, "--seeds", "0,1", "--db", path, *more

@@ -116,7 +116,8 @@ def test_a_run_on_own_images_needs_nothing_else(mlbench: Mlbench, tmp_path: Path
     result = mlbench(
         *("run", "protonet", "--train", "pets", "--budget", "smoke", "--ways", "2"),
         *("--shots", "1", "--queries", "2", "--set", "learner.channels=4"),
-        *("--train-tasks", "12", "--val-tasks", "4", "--val-every", "6", "--test-tasks", "6"),
+        *("--train-tasks", "12", "--validation-tasks", "4"),
+        *("--validate-every", "6", "--test-tasks", "6"),
         *("--set", "train_ways=2", "--set", "train_queries=2", "--set", "learner.padding=1"),
         *("--db", tmp_path / "runs.duckdb"),
     )

@@ -56,7 +56,7 @@ def test_what_is_written_keeps_the_contract_and_runs_as_it_is_told(
     failed = [each for each in examine(find_plugin(kind, "mine")) if each.verdict == "failed"]
     assert failed == []
     small = () if "sine" in run else ("--set", "learner.channels=4")
-    ran = invoke(*run, "--val-tasks", "2", "--test-tasks", "2", "--threads", "1", *small)
+    ran = invoke(*run, "--validation-tasks", "2", "--test-tasks", "2", "--threads", "1", *small)
     assert ran.exit_code == 0, ran.output
 
 

@@ -32,8 +32,8 @@ from mlbench.store.paths import StorePaths
 from mlbench.store.queries import list_runs, results, sql
 
 SMALL = (
-    *("--queries", "6", "--train-tasks", "12", "--val-tasks", "4"),
-    *("--val-every", "6", "--test-tasks", "5", "--set", "train_steps=1"),
+    *("--queries", "6", "--train-tasks", "12", "--validation-tasks", "4"),
+    *("--validate-every", "6", "--test-tasks", "5", "--set", "train_steps=1"),
 )
 SINE = ("run", "maml", "--train", "sine", *SMALL)
 Call = Callable[..., Result]
@@ -178,7 +178,10 @@ def test_seeds_are_runs_of_their_own(mlbench: Call) -> None:
 
 def test_images_are_tested_in_their_own_domain_and_in_others(mlbench: Call) -> None:
     tiny = ("--set", "learner.channels=4", "--ways", "3", "--shots", "1", "--queries", "2")
-    budget = ("--train-tasks", "4", "--val-tasks", "2", "--val-every", "4", "--test-tasks", "3")
+    budget = (
+        *("--train-tasks", "4", "--validation-tasks", "2"),
+        *("--validate-every", "4", "--test-tasks", "3"),
+    )
     over = ("--train", "shapes", "--eval", "glyphs", "--threads", "1")
     result = mlbench("run", "fo_turtle", *over, *tiny, *budget)
     assert result.exit_code == 0, result.output
@@ -192,7 +195,10 @@ def test_twenty_ways_and_twenty_shots_run(mlbench: Call) -> None:
     many = ("--ways", "20", "--shots", "20", "--queries", "2", "--threads", "1")
     small = [f"shapes.{name}" for name in ("image_size=16", "validation_classes=20")]
     settings = [word for each in (*small, "learner.channels=2") for word in ("--set", each)]
-    budget = ("--train-tasks", "2", "--val-tasks", "1", "--val-every", "2", "--test-tasks", "2")
+    budget = (
+        *("--train-tasks", "2", "--validation-tasks", "1"),
+        *("--validate-every", "2", "--test-tasks", "2"),
+    )
     for algorithm in ("fo_maml", "protonet"):
         result = mlbench("run", algorithm, "--train", "shapes", *many, *settings, *budget)
         assert result.exit_code == 0, result.output
@@ -220,7 +226,7 @@ def test_tasks_that_the_data_cannot_give_are_refused_in_one_line(
 
 @pytest.mark.slow
 def test_ctrl_c_saves_and_resume_goes_on(mlbench: Call, tmp_path: Path) -> None:
-    many = ("--train-tasks", "100000", "--val-every", "1000", "--threads", "1")
+    many = ("--train-tasks", "100000", "--validate-every", "1000", "--threads", "1")
     command = [sys.executable, "-m", "mlbench", *SINE, *many]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(

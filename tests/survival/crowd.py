@@ -128,7 +128,7 @@ class Crowd:
         """Return what starts, or goes on with, a run."""
         return [
             *("run", "maml", "--train", "sine", "--queries", "10", "--seed", str(seed)),
-            *("--train-tasks", "100", "--val-tasks", "100", "--val-every", "20"),
+            *("--train-tasks", "100", "--validation-tasks", "100", "--validate-every", "20"),
             *("--test-tasks", str(self.tests), "--threads", "1", "--compile", "off"),
             *("--set", "train_steps=1", "--set", "test_steps=1"),
         ]

@@ -12,7 +12,7 @@ from mlbench.store.paths import StorePaths
 
 SINE = (
     *("run", "maml", "--train", "sine", "--queries", "10", "--train-tasks", "30"),
-    *("--val-tasks", "20", "--val-every", "10", "--test-tasks", "20", "--threads", "1"),
+    *("--validation-tasks", "20", "--validate-every", "10", "--test-tasks", "20", "--threads", "1"),
     *("--set", "train_steps=1", "--set", "test_steps=1", "--compile", "off"),
 )
 """A run of a moment."""

@@ -25,7 +25,10 @@ from mlbench.store.snapshot import RunRow
 from mlbench.store.states import last_status
 from mlbench.tui import control
 
-LONG = ("maml", "--train", "sine", "--train-tasks", "100000", "--val-tasks", "2", "--threads", "1")
+LONG = (
+    *("maml", "--train", "sine", "--threads", "1"),
+    *("--train-tasks", "100000", "--validation-tasks", "2"),
+)
 ROW = RunRow(
     run_id="maml-sine-1",
     algorithm="maml",

@@ -38,7 +38,8 @@ CASES = {
     ),
     "numbers": (
         values(numbers={"threads": "2", "shots": "1", "test_tasks": "9", "validate_every": "7"}),
-        "maml --train shapes --budget quick --shots 1 --val-every 7 --test-tasks 9 --threads 2",
+        "maml --train shapes --budget quick"
+        " --shots 1 --validate-every 7 --test-tasks 9 --threads 2",
     ),
     "one seed": (values(numbers={"seeds": "3"}), "maml --train shapes --budget quick --seed 3"),
     "seeds": (values(numbers={"seeds": "0-4"}), "maml --train shapes --budget quick --seeds 0-4"),
