@@ -20,6 +20,7 @@ from mlbench.errors import MisuseError, NothingToDrawError
 @click.option(
     "--where", metavar="SQL", help="Only runs of which this holds, over the columns of 'runs'."
 )
+@click.option("--times", is_flag=True, help="Compare running times instead of scores.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, a row per pair.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, likewise.")
 @database_option
@@ -27,6 +28,7 @@ def command(
     techniques: tuple[str, ...],
     baseline: str | None,
     where: str | None,
+    times: bool,
     as_csv: bool,
     as_json: bool,
     database: Path,
@@ -37,19 +39,25 @@ def command(
     score. Runs of the same seeds are compared; those of another protocol, budget, precision or
     data never are. Without TECHNIQUE, all are compared that were run.
 
+    With --times, wall times are divided by each other: of runs of one seed that did the same work
+    on the same kind of machine, the nearest in time. A sweep on one machine takes turns.
+
     \b
     Examples:
       mlbench compare
       mlbench compare turtle fo_turtle maml --where "budget = 'paper'"
       mlbench compare --baseline maml --csv > pairs.csv
+      mlbench compare turtle maml --times
     """
     if as_csv and as_json:
         raise MisuseError("csv and json were both asked for; choose one")
     from mlbench.cli.waiting import up_to_date
     from mlbench.report.compared import ordered, pairs_text
+    from mlbench.report.compared_times import times_text
     from mlbench.report.frames import frame_csv, frame_json
     from mlbench.report.material import Material
     from mlbench.stats.paired import comparisons
+    from mlbench.stats.time_ratios import invert, time_ratios
     from mlbench.store.paths import StorePaths
 
     paths = StorePaths(database)
@@ -65,18 +73,27 @@ def command(
             )
         if wanted:
             counted = counted.filter(counted["algorithm"].is_in(sorted(wanted)))
-        found = comparisons(
-            counted, material.test_episodes, material.hyperparameters, baseline=baseline
-        )
-        if found.is_empty() and not (as_csv or as_json):
+        if times:
+            results = material.results.join(counted.select("run_id"), on="run_id", how="semi")
+            ratios = time_ratios(
+                material.times, results, material.hyperparameters, baseline=baseline
+            )
+            pairs = ordered(ratios, invert, fixed=baseline is not None)
+        else:
+            found = comparisons(
+                counted, material.test_episodes, material.hyperparameters, baseline=baseline
+            )
+            pairs = ordered(found, fixed=baseline is not None)
+        if pairs.is_empty() and not (as_csv or as_json):
+            alike = "ran with one seed on one machine" if times else "were tested alike"
             raise NothingToDrawError(
-                f"{database} has no two techniques that were tested alike; make one more: mlbench"
+                f"{database} has no two techniques that {alike}; make one more: mlbench"
                 f" run turtle --train sine --budget smoke{paths.option}"
             )
-        pairs = ordered(found, fixed=baseline is not None)
     if as_csv:
         print_data(frame_csv(pairs))
     elif as_json:
         click.echo(frame_json(pairs))
     else:
-        click.echo(pairs_text(pairs, width=shutil.get_terminal_size().columns))
+        text = times_text if times else pairs_text
+        click.echo(text(pairs, width=shutil.get_terminal_size().columns))

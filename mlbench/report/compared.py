@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Callable
 from typing import Any
 
 import polars as pl
@@ -17,34 +18,41 @@ from mlbench.store.records import Kind
 SIDES = ("first", "second")
 LEVEL = 0.05
 ONE_RUN = "Where there is one run, the interval is over episodes alone."
+MACHINE = ("machine", "stacked")
 TOGETHER = (*CONDITIONS, *FIELD, *DATA)
 HEADINGS = ("first", "second", "difference", "95 % interval", "p (Holm)", "better on", "runs")
 RIGHT = (False, False, True, False, True, True, True)
 
 
-def ordered(compared: pl.DataFrame, *, fixed: bool = False) -> pl.DataFrame:
+def ordered(
+    compared: pl.DataFrame,
+    turn: Callable[[pl.DataFrame], pl.DataFrame] = flip,
+    *,
+    fixed: bool = False,
+) -> pl.DataFrame:
     """Return comparisons in the order of tables, in a technique's own domain first.
 
     Args:
-        compared: Of :func:`mlbench.stats.paired.comparisons`.
+        compared: Of :func:`mlbench.stats.paired.comparisons`, or with ``turn`` of others.
+        turn: Turns them round.
         fixed: Whether the second of each is the baseline and stays so; otherwise the later of two
             techniques comes first, as in TURTLE less MAML.
     """
+    if compared.is_empty():
+        return compared
     names = in_order([*compared["first"], *compared["second"]])
     places = {name: place for place, name in enumerate(names)}
     first, second = (pl.col(side).replace_strict(places, return_dtype=pl.Int64) for side in SIDES)
     if not fixed:
-        turned = flip(compared.filter(first < second))
+        turned = turn(compared.filter(first < second))
         compared = pl.concat([turned, compared.filter(first >= second)])
-    datasets = [
-        pl.col(f"{role}_dataset").replace_strict(
-            {name: place for place, name in enumerate(DATASETS)}, default=len(DATASETS)
-        )
-        for role in ("train", "eval")
-    ]
-    across = pl.col("train_dataset") != pl.col("eval_dataset")
+    there = [name for name in (*FIELD, *MACHINE) if name in compared.columns]
+    roles = [pl.col(name) for name in there if name.endswith("_dataset")]
+    known = {name: place for place, name in enumerate(DATASETS)}
+    datasets = [role.replace_strict(known, default=len(DATASETS)) for role in roles]
+    across = pl.any_horizontal(role != pl.col("train_dataset") for role in roles)
     pair = (first, second) if fixed else (-first, second)
-    return compared.sort(*CONDITIONS, *datasets, across, *FIELD, *pair, maintain_order=True)
+    return compared.sort(*CONDITIONS, *datasets, across, *there, *pair, maintain_order=True)
 
 
 def apart(row: dict[str, Any]) -> bool:
@@ -94,8 +102,7 @@ def one_field(part: pl.DataFrame, width: int) -> str:
     shared = part.row(0, named=True)
     same = shared["train_dataset"] == shared["eval_dataset"]
     data = shared["train_dataset"] + ("" if same else f" -> {shared['eval_dataset']}")
-    ways = "" if shared["ways"] is None else f"{shared['ways']}-way "
-    head = [f"{data}, {ways}{shared['shots']}-shot", f"{conditions(part)}."]
+    head = heading(part, data)
     if shared["incomplete"]:
         head.append(f"{shared['incomplete']}; not comparable with published numbers.")
     counts = sorted({count for count in part["episodes"].to_list() if count})
@@ -104,6 +111,13 @@ def one_field(part: pl.DataFrame, width: int) -> str:
     lines = [line for text in (*head, episodes) for line in textwrap.wrap(text, width)]
     rows = [pair(row) for row in part.iter_rows(named=True)]
     return "\n".join([*lines, "", *aligned([*zip(HEADINGS, *rows, strict=True)], RIGHT)])
+
+
+def heading(part: pl.DataFrame, data: str) -> list[str]:
+    """Return the first lines of a table: what it is about, and what its runs share."""
+    shared = part.row(0, named=True)
+    ways = "" if shared["ways"] is None else f"{shared['ways']}-way "
+    return [f"{data}, {ways}{shared['shots']}-shot", f"{conditions(part)}."]
 
 
 def pair(row: dict[str, Any]) -> tuple[str, ...]:

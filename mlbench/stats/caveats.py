@@ -29,24 +29,29 @@ SIMULATED: dict[Statistic, dict[int, float]] = {
 """Share of truths held, by runs, where no formula says: ``python -m tests.stats.coverage``."""
 
 
-def caveat(statistic: Statistic, runs: int) -> str:
+def caveat(statistic: Statistic, runs: int, unit: str = "run") -> str:
     """Return what the number of runs means for a 95 % interval; empty if it means nothing much.
 
     Such as ``5 runs: the interval is their whole range``, or how often such intervals hold the
     truth if the runs are normally distributed, where that is under 93 times in 100.
+
+    Args:
+        statistic: What the interval is of.
+        runs: How many there are.
+        unit: What is told of if not runs.
     """
     if runs < 1:
         return ""
     if runs == 1:
         alone = "the interval is over episodes alone" if statistic == "two-level" else "no interval"
-        return f"1 run: {alone}"
+        return f"1 {unit}: {alone}"
     said = []
     if runs <= WHOLE_RANGE.get(statistic, 0):
         said.append("is their whole range")
     share = held(statistic, runs)
     if share < ENOUGH:
         said.append(f"holds the truth {100 * share:.0f} times in 100")
-    return f"{runs} runs: the interval {' and '.join(said)}" if said else ""
+    return f"{runs} {unit}s: the interval {' and '.join(said)}" if said else ""
 
 
 def stacking(stacked: int, runs: int, precision: str) -> str:

@@ -22,6 +22,13 @@ FIELD = ("train_dataset", "eval_dataset", "ways", "shots")
 DATA = ("train_fingerprint", "eval_fingerprint", "incomplete")
 """Techniques are compared only if they met the same data."""
 COMPETITOR = ("algorithm", "settings_hash")
+SIDES = {
+    "first": "second",
+    "second": "first",
+    "first_settings": "second_settings",
+    "second_settings": "first_settings",
+}
+"""Columns that name a pair, and what is there when it is turned round."""
 MEASURED: dict[str, type[pl.DataType]] = {
     "first": pl.String,
     "first_settings": pl.String,
@@ -88,11 +95,7 @@ def comparisons(
     Raises:
         MisuseError: There are results, but none of the baseline.
     """
-    if baseline is not None and len(counted) and baseline not in counted["algorithm"]:
-        raise MisuseError(
-            f"there are no results of {baseline} to compare with; techniques that have some:"
-            f" {', '.join(counted['algorithm'].unique().sort())}"
-        )
+    demand(baseline, counted)
     same = (*CONDITIONS, *FIELD, *DATA)
     field = competitors(latest(counted), hyperparameters)
     tested = tested_runs(episodes)
@@ -109,22 +112,32 @@ def comparisons(
     return pl.DataFrame(rows, schema=schema | {name: counted.schema[name] for name in DATA})
 
 
+def demand(baseline: str | None, counted: pl.DataFrame) -> None:
+    """Refuse a baseline of which there are no results, if there are others.
+
+    Raises:
+        MisuseError: It is such a one.
+    """
+    if baseline is not None and len(counted) and baseline not in counted["algorithm"]:
+        raise MisuseError(
+            f"there are no results of {baseline} to compare with; techniques that have some:"
+            f" {', '.join(counted['algorithm'].unique().sort())}"
+        )
+
+
 def flip(compared: pl.DataFrame) -> pl.DataFrame:
     """Return comparisons the other way round: the second of each pair comes first."""
-    swapped = {
-        "first": "second",
-        "second": "first",
-        "first_settings": "second_settings",
-        "second_settings": "first_settings",
-        "wins": "losses",
-        "losses": "wins",
-    }
     return compared.with_columns(
-        *(pl.col(other).alias(name) for name, other in swapped.items()),
+        *swapped(SIDES | {"wins": "losses", "losses": "wins"}),
         difference=-pl.col("difference"),
         low=-pl.col("high"),
         high=-pl.col("low"),
     )
+
+
+def swapped(columns: Mapping[str, str]) -> list[pl.Expr]:
+    """Return columns, each with what is in another one now."""
+    return [pl.col(other).alias(name) for name, other in columns.items()]
 
 
 def competitors(counted: pl.DataFrame, hyperparameters: pl.DataFrame) -> pl.DataFrame:

@@ -1,17 +1,12 @@
-"""Running times: of techniques alone, and of two by turns on one machine."""
+"""Running times of techniques, and on what kind of machine they were taken."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping, Sequence
-from itertools import combinations
-from typing import Any
 
 import polars as pl
 
 from mlbench.stats.intervals import median_interval
-from mlbench.stats.labels import row_labels
 from mlbench.stats.names import Statistic
-from mlbench.stats.paired import CONDITIONS, DATA
+from mlbench.stats.paired import DATA
 from mlbench.stats.summary import ROW, SAME, SETTING, summarise
 
 PHASES = ("train_seconds", "validation_seconds", "test_seconds")
@@ -32,20 +27,6 @@ CHOSEN = {"compiled": "compiled", "tf32": "TF32", "deterministic": "deterministi
 NATIVE = ", native"
 """What follows an engine's name where :mod:`mlbench.native` ran an update rule's network."""
 WORK = ("train_dataset", "ways", "shots")
-RATIO: dict[str, type[pl.DataType]] = {
-    "machine": pl.String,
-    "stacked": pl.Int64,
-    "first": pl.String,
-    "first_settings": pl.String,
-    "second": pl.String,
-    "second_settings": pl.String,
-    "pairs": pl.Int64,
-    "apart": pl.Float64,
-    "ratio": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-}
-"""Columns of how the times of two techniques compare."""
 
 
 def summarise_times(
@@ -119,113 +100,6 @@ def seconds_of(group: pl.DataFrame) -> dict[str, float | None]:
         "seconds_high": None if interval is None else interval.high,
         **medians,
     }
-
-
-def time_ratios(
-    times: pl.DataFrame, results: pl.DataFrame, hyperparameters: pl.DataFrame
-) -> pl.DataFrame:
-    """Return how much longer the first of two techniques takes, by runs that took turns.
-
-    Each run of the first is paired with a run of the second on the same machine, stacked as many
-    at once, of the same seed, data and amount of work, and of those with the one nearest in start
-    time: what slows a machine down for an hour then slows both. A run is in one pair at most, and
-    none of a run that diverged.
-
-    Args:
-        times: The view ``running_times``, of the runs that count.
-        results: The view ``results``.
-        hyperparameters: ``run_id``, ``part``, ``name`` and ``value`` of these runs.
-
-    Columns:
-        kind, protocol, budget, precision: ``str``; train_tasks, validation_tasks, validate_every,
-            test_tasks, queries: ``i64``.
-        train_dataset: ``str``; ways, shots: ``i64``.
-        machine: ``str``; :func:`with_machines`.
-        stacked: ``i64``; how many runs one program computed; 1 for runs alone.
-        first, first_settings, second, second_settings: ``str``; as in ``comparisons``.
-        pairs: ``i64``.
-        apart: ``f64``; median time between the starts of a pair, in seconds.
-        ratio, low, high: ``f64``; median over pairs of first / second, and its 95 % bootstrap
-            interval, null of one pair.
-    """
-    own = results.filter(pl.col("eval_dataset") == pl.col("train_dataset"))
-    wanted = (*CONDITIONS, "settings_hash", "train_fingerprint", "eval_fingerprint", "eval_dataset")
-    added = ("started", "evals", *(name for name in wanted if name not in times.columns))
-    tested_on = results.group_by("run_id").agg(evals=pl.col("eval_dataset").sort())
-    timed = (
-        with_machines(times)
-        .drop_nulls("stacked")
-        .filter(status="finished")
-        .join(own.join(tested_on, on="run_id").select("run_id", *added), on="run_id")
-        .sort("started", "run_id")
-    )
-    same = (*CONDITIONS, *WORK, "train_fingerprint", "evals", "machine", "stacked")
-    competitor = (*same, "algorithm", "settings_hash", "eval_dataset", "eval_fingerprint")
-    field = timed.group_by(competitor, maintain_order=True).agg(
-        pl.col("run_id").first(), made=pl.struct("seed", "host", "started", "seconds")
-    )
-    # A competitor has one label, however many machines it ran on.
-    kind = (*CONDITIONS, *ROW, "train_fingerprint", "eval_fingerprint", "settings_hash")
-    kinds = field.unique(kind, keep="first", maintain_order=True).select("run_id", *kind)
-    labels = row_labels(kinds, hyperparameters, (*CONDITIONS, *ROW))
-    field = field.join(kinds.drop("run_id").with_columns(labels), on=kind, nulls_equal=True).sort(
-        *CONDITIONS, *WORK, "algorithm", "settings", "settings_hash", "machine", "stacked"
-    )
-    rows = []
-    for key, group in field.group_by(same, maintain_order=True):
-        shared = dict(zip(same, key, strict=True))
-        for first, second in combinations(group.to_dicts(), 2):
-            row = ratio(first, second)
-            if row is not None:
-                rows.append(shared | row)
-    schema = {name: timed.schema[name] for name in (*CONDITIONS, *WORK)} | RATIO
-    return pl.DataFrame(rows, schema=schema)
-
-
-def ratio(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return how the times of two competitors compare, or ``None`` if no two runs do."""
-    found = turns(first["made"], second["made"])
-    if not found:
-        return None
-    interval = median_interval([ours["seconds"] / theirs["seconds"] for ours, theirs in found])
-    gaps = sorted(apart(ours, theirs) for ours, theirs in found)
-    return {
-        "first": first["algorithm"],
-        "first_settings": first["settings"],
-        "second": second["algorithm"],
-        "second_settings": second["settings"],
-        "pairs": len(found),
-        "apart": (gaps[(len(gaps) - 1) // 2] + gaps[len(gaps) // 2]) / 2,
-        "ratio": interval.centre,
-        "low": interval.low,
-        "high": interval.high,
-    }
-
-
-def turns(
-    first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, Any]]
-) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    """Return which runs of one seed are paired: those on one host first, then the nearest ones."""
-    possible = [
-        (ours["host"] != theirs["host"], apart(ours, theirs), place, other)
-        for place, ours in enumerate(first)
-        for other, theirs in enumerate(second)
-        if ours["seed"] == theirs["seed"] and theirs["seconds"] > 0
-    ]
-    taken: tuple[set[int], set[int]] = set(), set()
-    found = []
-    for _, _, place, other in sorted(possible):
-        if place not in taken[0] and other not in taken[1]:
-            taken[0].add(place)
-            taken[1].add(other)
-            found.append((first[place], second[other]))
-    return found
-
-
-def apart(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> float:
-    """Return the seconds from the start of one run to that of the other."""
-    seconds: float = abs((ours["started"] - theirs["started"]).total_seconds())
-    return seconds
 
 
 def with_machines(times: pl.DataFrame) -> pl.DataFrame:

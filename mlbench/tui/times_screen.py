@@ -85,7 +85,7 @@ class TimesScreen(ResultsView):
 
     def load(self, material: Material) -> tuple[Material, Times]:
         """Return times and their ratios."""
-        from mlbench.stats.times import time_ratios
+        from mlbench.stats.time_ratios import time_ratios
 
         frames = material.times, material.results, material.hyperparameters
         return material, Times(material.time_summary, time_ratios(*frames))

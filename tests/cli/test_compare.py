@@ -68,6 +68,30 @@ def test_csv_has_a_row_per_pair(database: str) -> None:
     header, *rows = done.stdout.splitlines()
     assert "difference" in header.split(",")
     assert len(rows) == 3
+    for times in ((), ("--times",)):
+        done = mlbench("compare", *times, "--csv", "--db", database, "--where", "seed = 7")
+        (header,) = done.stdout.splitlines()
+        assert header.startswith("kind,protocol")
+
+
+def test_running_times_are_those_of_the_runs(database: str) -> None:
+    done = mlbench("compare", "--times", "--baseline", "fo_maml", "--json", "--db", database)
+    rows = json.loads(done.stdout)
+    assert sorted(row["first_settings"] for row in rows) == ["inner_lr=0.01", "inner_lr=0.3"]
+    query = (
+        "select algorithm, (spec->'hyperparameters'->>'inner_lr') as rate, seed, seconds"
+        " from running_times join (select run_id, spec from runs) using (run_id)"
+    )
+    told = json.loads(mlbench("sql", query, "--json", "--db", database).stdout)
+    seconds = {(row["algorithm"], row["rate"], row["seed"]): row["seconds"] for row in told}
+    for row in rows:
+        rate = row["first_settings"].removeprefix("inner_lr=")
+        ends = sorted(seconds["maml", rate, n] / seconds["fo_maml", "0.01", n] for n in (0, 1))
+        assert (row["low"], row["high"], row["pairs"]) == (*map(pytest.approx, ends), 2)
+        assert row["ratio"] == pytest.approx((ends[0] * ends[1]) ** 0.5)
+    text = mlbench("compare", "--times", "--db", database).stdout
+    assert "1 thread" in text
+    assert "2 pairs: the interval is their whole range" in " ".join(text.split())
 
 
 @pytest.mark.parametrize(
@@ -78,6 +102,8 @@ def test_csv_has_a_row_per_pair(database: str) -> None:
         (["--csv", "--json"], 2, "choose one"),
         (["maml", "--where", "seed = 7"], 2, "none at all"),
         (["--where", "seed = 7"], 1, "no two techniques that were tested alike"),
+        (["--times", "--where", "seed = 7"], 1, "no two techniques that ran with one seed on one"),
+        (["--times", "--baseline", "nobody"], 2, "fo_maml, maml"),
     ],
 )
 def test_what_cannot_be_compared_is_told(

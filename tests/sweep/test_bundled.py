@@ -21,6 +21,7 @@ RUNS = {
     "mini-cub": 9 * 2 * 3,
     "omniglot": 9 * 2 * 3,
     "quick-tour": 5 * 3,
+    "running-times": 9 * 2 * 5,
 }
 
 

@@ -12,7 +12,8 @@ from textual.pilot import Pilot
 
 from mlbench.report.material import Material
 from mlbench.report.palette import in_order, look
-from mlbench.stats.times import summarise_times, time_ratios
+from mlbench.stats.time_ratios import time_ratios
+from mlbench.stats.times import summarise_times
 from mlbench.store.paths import StorePaths
 from mlbench.store.snapshot import Snapshot
 from mlbench.tui.results_view import nothing_yet

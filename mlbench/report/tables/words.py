@@ -23,6 +23,17 @@ def number(value: float | None, kind: Kind) -> str:
     return f"{value:.3f}" if kind == "classification" else f"{value:#.4g}".rstrip(".")
 
 
+def duration(seconds: float | None) -> str:
+    """Return a time with its unit, to three digits or so."""
+    if seconds is None:
+        return "–"
+    if seconds < 100:
+        return f"{seconds:.3g} s"
+    if seconds < 100 * 60:
+        return f"{seconds / 60:.3g} min"
+    return f"{seconds / 3600:,.3g} h" if seconds < 1000 * 3600 else f"{seconds / 3600:,.0f} h"
+
+
 def interval(cell: Cell, kind: Kind) -> str:
     """Return the 95 % interval of a cell in brackets; empty if it has none."""
     if cell.low is None or cell.high is None:
@@ -118,14 +129,15 @@ def divergence(row: Mapping[str, Any]) -> str:
     return f"{text}, {row['untested']} with nothing to test." if row["untested"] else f"{text}."
 
 
-def few(runs: Iterable[int], statistic: Statistic) -> str:
+def few(runs: Iterable[int], statistic: Statistic, unit: str = "run") -> str:
     """Return how far so few runs carry, a sentence for each number of them; often empty.
 
     Args:
         runs: How many there are in each cell.
         statistic: What is said of them.
+        unit: What there are so many of, if not runs.
     """
-    told = [caveat(statistic, count) for count in sorted(set(runs))]
+    told = [caveat(statistic, count, unit) for count in sorted(set(runs))]
     return " ".join(f"{each}." for each in told if each)
 
 

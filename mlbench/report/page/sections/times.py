@@ -12,11 +12,12 @@ from mlbench.report.page.pairs import named, selected
 from mlbench.report.page.sql import Expression, filled, listed, matching, runs_of
 from mlbench.report.page.study import Section, Study, plural
 from mlbench.report.palette import in_order, look
-from mlbench.report.tables.words import number, stack
+from mlbench.report.tables.words import duration, number, stack
 from mlbench.stats.caveats import untimed
 from mlbench.stats.paired import CONDITIONS
 from mlbench.stats.summary import ROW, SAME, SETTING
-from mlbench.stats.times import time_ratios, unequal_stacks, with_machines
+from mlbench.stats.time_ratios import time_ratios
+from mlbench.stats.times import unequal_stacks, with_machines
 from mlbench.store import queries
 
 SECONDS = """
@@ -128,17 +129,6 @@ def line(row: dict[str, Any], study: Study, runs: Runs) -> list[Child]:
         f"{row['runs']}{stopped}",
         row["machine"],
     ]
-
-
-def duration(seconds: float | None) -> str:
-    """Return a time with its unit, to three digits or so."""
-    if seconds is None:
-        return "–"
-    if seconds < 100:
-        return f"{seconds:.3g} s"
-    if seconds < 100 * 60:
-        return f"{seconds / 60:.3g} min"
-    return f"{seconds / 3600:,.3g} h" if seconds < 1000 * 3600 else f"{seconds / 3600:,.0f} h"
 
 
 def ratios(study: Study) -> Html | None:

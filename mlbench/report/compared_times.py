@@ -1,0 +1,65 @@
+"""Running times of techniques in pairs, as text."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import polars as pl
+
+from mlbench.report.compared import MACHINE, SIDES, heading, name
+from mlbench.report.frames import aligned
+from mlbench.report.tables.words import MISSING, duration, few, stack
+from mlbench.stats.paired import CONDITIONS
+from mlbench.stats.times import WORK
+
+TOGETHER = (*CONDITIONS, *WORK, *MACHINE)
+HEADINGS = ("first", "second", "whole run", "95 % interval", "training", "95 % interval")
+COUNTS = ("pairs", "apart")
+RIGHT = (False, False, True, False, True, False, True, True)
+
+
+def times_text(ratios: pl.DataFrame, *, width: int = 80) -> str:
+    """Return ratios of running times as text: a table for what was done alike on one machine.
+
+    Args:
+        ratios: Of :func:`mlbench.stats.time_ratios.time_ratios`, in order; at least one.
+        width: Characters a line of what is said above and below tables.
+    """
+    told = [one_machine(part, width) for part in ratios.partition_by(TOGETHER, maintain_order=True)]
+    meaning = (
+        "The time of the first divided by that of the second: the median over pairs of runs of one"
+        " seed on one machine, the nearest in time, with its 95 % bootstrap interval. Whole run:"
+        " training, validations and tests. Apart: from the start of one run to that of the other,"
+        " the median."
+    )
+    told.append(textwrap.fill(f"{meaning} {few(ratios['pairs'], 'median', 'pair')}".strip(), width))
+    return "\n\n".join(told)
+
+
+def one_machine(part: pl.DataFrame, width: int) -> str:
+    """Return the pairs of one table."""
+    shared = part.row(0, named=True)
+    machine = ", ".join(filter(None, [shared["machine"], stack(shared["stacked"])]))
+    head = [*heading(part, shared["train_dataset"]), f"{machine}."]
+    lines = [line for text in head for line in textwrap.wrap(text, width)]
+    rows = [pair(row) for row in part.iter_rows(named=True)]
+    columns = [*zip((*HEADINGS, *COUNTS), *rows, strict=True)]
+    return "\n".join([*lines, "", *aligned(columns, RIGHT)])
+
+
+def pair(row: dict[str, Any]) -> tuple[str, ...]:
+    """Return the cells of a pair."""
+    return (
+        *(name(row, side) for side in SIDES),
+        *quotient(row["ratio"], row["low"], row["high"]),
+        *quotient(row["train_ratio"], row["train_low"], row["train_high"]),
+        str(row["pairs"]),
+        duration(row["apart"]),
+    )
+
+
+def quotient(ratio: float | None, low: float | None, high: float | None) -> tuple[str, str]:
+    """Return a ratio and its interval."""
+    ends = MISSING if low is None or high is None else f"[{low:.2f}, {high:.2f}]"
+    return (MISSING if ratio is None else f"{ratio:.2f}"), ends
