@@ -123,7 +123,7 @@ def command(
     paths = StorePaths(database)
     asked = options_of(slurm_options)
     if executor == "slurm":
-        places = Places((), execution.threads or cores_of(asked))
+        places = Places((), execution.threads or cores_of(asked), gpu=None)
     else:
         places = places_of(execution.device, jobs, gpus, execution.threads)
     execution = replace(execution, threads=places.threads)
@@ -150,14 +150,14 @@ def command(
         for reason, count in overview.refusals().items():
             tell(f"{many(count, 'run')} cannot begin: {reason}")
         if dry_run:
-            tell(work.estimate(len(places.variables) or jobs))
+            tell(work.estimate(len(places.variables) or jobs, gpu=places.gpu))
         return
     if executor == "slurm":
         submit(work, described.name, asked, jobs)
         return
     limits = Limits(seconds=time_limit, memory=memory_limit, silence=hang_limit)
     tally = work.tally()
-    tell(work.estimate(len(places.variables)))
+    tell(work.estimate(len(places.variables), gpu=places.gpu))
     pool = Pool(paths, work.jobs, places.variables, limits, tally, view(len(runs)), tell)
     code = pool.run()
     with up_to_date(paths, "what is told here"):

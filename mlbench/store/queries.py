@@ -45,6 +45,7 @@ BY_SPECS = """
 THROUGHPUT = """
     SELECT
         r.algorithm, r.train_dataset, r.kind, r.ways, r.shots, r.stacked > 1 AS stacked,
+        t.device LIKE 'cuda%' AS gpu,
         CAST(r.spec -> 'hyperparameters' AS VARCHAR) AS hyperparameters,
         t.seconds / (
             r.train_tasks + (1 + r.train_tasks // r.validate_every) * r.validation_tasks
@@ -253,6 +254,7 @@ def throughput(paths: StorePaths) -> pl.DataFrame:
         algorithm, train_dataset, kind: ``str``.
         ways, shots: ``i64``.
         stacked: ``bool``; whether several runs were one program.
+        gpu: ``bool``; whether it was computed on one.
         hyperparameters: ``str``, JSON.
         seconds_per_task: ``f64``; over training, validation and test tasks alike.
     """

@@ -20,10 +20,16 @@ class Estimate:
     Most alike are runs of the same technique, hyperparameters, data, ways and shots; then those
     that differ in hyperparameters; then those of the same technique and kind of problem. Of these,
     the ones count that were computed as this will be: alone, or several as one program.
+
+    Args:
+        paths: The store.
+        gpu: Whether the runs will be computed on a GPU: only those count that were, or were not.
+            ``None`` if that is not known.
     """
 
-    def __init__(self, paths: StorePaths) -> None:
-        self.frame = throughput(paths)
+    def __init__(self, paths: StorePaths, *, gpu: bool | None = None) -> None:
+        frame = throughput(paths)
+        self.frame = frame if gpu is None else frame.filter(gpu=gpu)
         self.settings: list[Any] = [json.loads(text) for text in self.frame["hyperparameters"]]
         self.known: dict[tuple[str, bool], float | None] = {}
 

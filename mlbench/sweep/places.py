@@ -20,10 +20,12 @@ class Places:
     Args:
         variables: Of the environment of the process in each.
         threads: Of each.
+        gpu: Whether they compute on GPUs; ``None`` if that is not ours to say.
     """
 
     variables: tuple[dict[str, str], ...]
     threads: int
+    gpu: bool | None
 
 
 def places_of(
@@ -61,7 +63,7 @@ def places_of(
     variables = (
         usual | ({VISIBLE: dealt[place % len(dealt)]} if dealt else {}) for place in range(jobs)
     )
-    return Places(tuple(variables), threads)
+    return Places(tuple(variables), threads, gpu=bool(dealt) or device.startswith("cuda"))
 
 
 def check_named(device: str) -> None:

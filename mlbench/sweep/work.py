@@ -86,13 +86,14 @@ class Work:
         command = self.job(run.cell, [(run.seed, run.spec_hash)]).command
         return Failure(label, reason, command, state.run_id if state else None)
 
-    def estimate(self, places: int | None) -> str:
+    def estimate(self, places: int | None, *, gpu: bool | None) -> str:
         """Return how long the jobs take, in a line.
 
         Args:
             places: How many run at a time; ``None`` if that is not ours to say.
+            gpu: Whether on GPUs; likewise.
         """
-        known = Estimate(self.paths)
+        known = Estimate(self.paths, gpu=gpu)
         experiments = {run.spec_hash: run.experiment for run in self.todo}
         times, unknown = [], 0
         for job in self.jobs:

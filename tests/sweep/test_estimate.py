@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mlbench.run.setup import Experiment, Request, prepare
 from mlbench.store.paths import StorePaths
+from mlbench.store.records import ProvenanceRecord
 from mlbench.sweep.estimate import Estimate, tasks_of, together
 from tests.fake_runs import PROVENANCE, FakeRun
 
@@ -32,13 +33,14 @@ def paths(tmp_path: Path) -> StorePaths:
 
 
 def finished(
-    paths: StorePaths, run_id: str, request: Request, seconds: float, stacked: int = 1
+    paths: StorePaths, run_id: str, request: Request, seconds: float, **machine: Any
 ) -> None:
     """Leave a run behind that took some seconds in all."""
     spec: dict[str, Any] = prepare(request).spec.record()
     run = FakeRun(run_id)
     started = run.started(**spec)
-    started = replace(started, kind="regression", provenance={**PROVENANCE, "stacked": stacked})
+    provenance = cast("ProvenanceRecord", {**PROVENANCE, **machine})
+    started = replace(started, kind="regression", provenance=provenance)
     run.write(
         paths,
         [
@@ -84,6 +86,17 @@ def test_runs_of_one_program_are_estimated_by_such(paths: StorePaths) -> None:
     finished(paths, "together", MAML, 1.0, stacked=30)
     assert estimated(paths, MAML, stacked=True) == pytest.approx(1.0)
     assert estimated(paths, MAML) == pytest.approx(20.0)
+
+
+@pytest.mark.parametrize(("gpu", "seconds"), [(False, 20.0), (True, 1.0), (None, 10.5)])
+def test_runs_on_a_cpu_say_nothing_of_a_gpu(
+    paths: StorePaths, gpu: bool | None, seconds: float
+) -> None:
+    finished(paths, "cpu", MAML, 20.0)
+    assert Estimate(paths, gpu=True).seconds(prepare(MAML), stacked=False) is None
+    finished(paths, "gpu", MAML, 1.0, device="cuda:1", gpu="H200")
+    told = Estimate(paths, gpu=gpu).seconds(prepare(MAML), stacked=False)
+    assert told == pytest.approx(seconds)
 
 
 @given(st.lists(st.floats(0.0, 1e6), min_size=1), st.integers(1, 8))
