@@ -58,6 +58,7 @@ def command(
     from mlbench.report.material import Material
     from mlbench.stats.paired import comparisons
     from mlbench.stats.time_ratios import invert, time_ratios
+    from mlbench.stats.times import unequal_stacks
     from mlbench.store.paths import StorePaths
 
     paths = StorePaths(database)
@@ -95,5 +96,10 @@ def command(
     elif as_json:
         click.echo(frame_json(pairs))
     else:
-        text = times_text if times else pairs_text
-        click.echo(text(pairs, width=shutil.get_terminal_size().columns))
+        width = shutil.get_terminal_size().columns
+        text = (
+            times_text(pairs, unequal=unequal_stacks(material.times), width=width)
+            if times
+            else pairs_text(pairs, width=width)
+        )
+        click.echo(text)

@@ -10,6 +10,7 @@ import polars as pl
 from mlbench.report.compared import MACHINE, SIDES, heading, name
 from mlbench.report.frames import aligned
 from mlbench.report.tables.words import MISSING, duration, few, stack
+from mlbench.stats.caveats import untimed
 from mlbench.stats.paired import CONDITIONS
 from mlbench.stats.times import WORK
 
@@ -19,11 +20,12 @@ COUNTS = ("pairs", "apart")
 RIGHT = (False, False, True, False, True, False, True, True)
 
 
-def times_text(ratios: pl.DataFrame, *, width: int = 80) -> str:
+def times_text(ratios: pl.DataFrame, *, unequal: int = 0, width: int = 80) -> str:
     """Return ratios of running times as text: a table for what was done alike on one machine.
 
     Args:
         ratios: Of :func:`mlbench.stats.time_ratios.time_ratios`, in order; at least one.
+        unequal: How many runs have no time: :func:`mlbench.stats.times.unequal_stacks`.
         width: Characters a line of what is said above and below tables.
     """
     told = [one_machine(part, width) for part in ratios.partition_by(TOGETHER, maintain_order=True)]
@@ -33,7 +35,9 @@ def times_text(ratios: pl.DataFrame, *, width: int = 80) -> str:
         " training, validations and tests. Apart: from the start of one run to that of the other,"
         " the median."
     )
-    told.append(textwrap.fill(f"{meaning} {few(ratios['pairs'], 'median', 'pair')}".strip(), width))
+    left_out = untimed(unequal)
+    notes = [meaning, few(ratios["pairs"], "median", "pair"), f"{left_out}." if left_out else ""]
+    told.append(textwrap.fill(" ".join(filter(None, notes)), width))
     return "\n\n".join(told)
 
 

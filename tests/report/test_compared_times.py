@@ -56,3 +56,11 @@ def test_each_machine_and_stack_has_its_table() -> None:
         "cpu: Epyc, 1 thread, loop, 30 runs stacked.",
         "cpu: Epyc, 8 threads, loop.",
     ]
+
+
+def test_runs_without_a_time_are_counted() -> None:
+    assert "not timed" not in times_text(ratios())
+    said = " ".join(times_text(ratios(), unequal=2).split())
+    assert said.endswith(
+        "2 runs not timed: their attempts computed unequal numbers of runs at once."
+    )
