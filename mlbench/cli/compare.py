@@ -53,11 +53,10 @@ def command(
         raise MisuseError("csv and json were both asked for; choose one")
     from mlbench.cli.waiting import up_to_date
     from mlbench.report.compared import ordered, pairs_text
-    from mlbench.report.compared_times import times_text
+    from mlbench.report.compared_times import time_pairs, times_text
     from mlbench.report.frames import frame_csv, frame_json
     from mlbench.report.material import Material
     from mlbench.stats.paired import comparisons
-    from mlbench.stats.time_ratios import invert, time_ratios
     from mlbench.stats.times import unequal_stacks
     from mlbench.store.paths import StorePaths
 
@@ -75,11 +74,7 @@ def command(
         if wanted:
             counted = counted.filter(counted["algorithm"].is_in(sorted(wanted)))
         if times:
-            results = material.results.join(counted.select("run_id"), on="run_id", how="semi")
-            ratios = time_ratios(
-                material.times, results, material.hyperparameters, baseline=baseline
-            )
-            pairs = ordered(ratios, invert, fixed=baseline is not None)
+            pairs = time_pairs(material, wanted or None, baseline)
         else:
             found = comparisons(
                 counted, material.test_episodes, material.hyperparameters, baseline=baseline

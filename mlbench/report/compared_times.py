@@ -3,21 +3,44 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Collection
 from typing import Any
 
 import polars as pl
 
-from mlbench.report.compared import MACHINE, SIDES, heading, name
+from mlbench.report.compared import MACHINE, SIDES, heading, name, ordered
 from mlbench.report.frames import aligned
+from mlbench.report.material import Material
 from mlbench.report.tables.words import MISSING, duration, few, stack
 from mlbench.stats.caveats import untimed
 from mlbench.stats.paired import CONDITIONS
+from mlbench.stats.time_ratios import invert, time_ratios
 from mlbench.stats.times import WORK
 
 TOGETHER = (*CONDITIONS, *WORK, *MACHINE)
 HEADINGS = ("first", "second", "whole run", "95 % interval", "training", "95 % interval")
 COUNTS = ("pairs", "apart")
 RIGHT = (False, False, True, False, True, False, True, True)
+
+
+def time_pairs(
+    material: Material, techniques: Collection[str] | None = None, baseline: str | None = None
+) -> pl.DataFrame:
+    """Return ratios of running times in the order of tables.
+
+    Args:
+        material: The runs.
+        techniques: Which are compared; ``None`` for all.
+        baseline: With which each other one is compared, which then comes first.
+
+    Raises:
+        MisuseError: There are results, but none of the baseline.
+    """
+    results = material.results
+    if techniques is not None:
+        results = results.filter(pl.col("algorithm").is_in(sorted(techniques)))
+    ratios = time_ratios(material.times, results, material.hyperparameters, baseline=baseline)
+    return ordered(ratios, invert, fixed=baseline is not None)
 
 
 def times_text(ratios: pl.DataFrame, *, unequal: int = 0, width: int = 80) -> str:

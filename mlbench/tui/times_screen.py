@@ -15,6 +15,7 @@ from textual.containers import Container, Vertical
 from textual.widgets import DataTable, Select, Static
 
 from mlbench.errors import NothingToDrawError
+from mlbench.report.compared_times import time_pairs
 from mlbench.report.material import Material
 from mlbench.report.tables.words import MEASURE
 from mlbench.stats.names import PHRASES
@@ -85,10 +86,7 @@ class TimesScreen(ResultsView):
 
     def load(self, material: Material) -> tuple[Material, Times]:
         """Return times and their ratios."""
-        from mlbench.stats.time_ratios import time_ratios
-
-        frames = material.times, material.results, material.hyperparameters
-        return material, Times(material.time_summary, time_ratios(*frames))
+        return material, Times(material.time_summary, time_pairs(material))
 
     def show(self, loaded: tuple[Material, Times]) -> None:
         """Offer what there are times of, and show what was looked at."""

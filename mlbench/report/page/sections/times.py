@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from mlbench.report.compared_times import time_pairs
 from mlbench.report.page.grid import Heading, grid
 from mlbench.report.page.markup import Child, Html, joined, tag
 from mlbench.report.page.pairs import named, selected
@@ -16,7 +17,6 @@ from mlbench.report.tables.words import duration, number, stack
 from mlbench.stats.caveats import untimed
 from mlbench.stats.paired import CONDITIONS
 from mlbench.stats.summary import ROW, SAME, SETTING
-from mlbench.stats.time_ratios import time_ratios
 from mlbench.stats.times import unequal_stacks, with_machines
 from mlbench.store import queries
 
@@ -133,8 +133,7 @@ def line(row: dict[str, Any], study: Study, runs: Runs) -> list[Child]:
 
 def ratios(study: Study) -> Html | None:
     """Return how the times of two techniques compare, by runs that took turns."""
-    material = study.material
-    frame = time_ratios(material.times, material.results, material.hyperparameters)
+    frame = time_pairs(study.material)
     if frame.is_empty():
         return None
     advice = tag(
