@@ -18,13 +18,12 @@ from mlbench.session.process import Launch, spawn
 from mlbench.session.signals import STOPPED, StopRequest
 from mlbench.store.feed import Feed
 from mlbench.store.ingest import refresh
-from mlbench.store.liveness import is_alive
 from mlbench.store.paths import StorePaths
-from mlbench.store.records import CONCLUSIVE
 from mlbench.store.snapshot import RunRow, Snapshot
-from mlbench.store.states import RunState, states_by_spec
+from mlbench.store.states import RunState
 from mlbench.sweep.job import Job
 from mlbench.sweep.limits import GRACE, Limits, Watch, kill, terminate
+from mlbench.sweep.standing import Standing, standing_of
 from mlbench.sweep.tally import Failure, Tally
 
 LOOK_SECONDS = 0.5  # between two looks at the processes
@@ -154,18 +153,8 @@ class Pool:
 
     def begin(self, job: Job) -> None:
         """Begin a job, but for those of its runs that others have done or are doing."""
-        states = states_by_spec(self.paths)
-        left, busy = [], []
-        for one in job.spec_hashes:
-            state = states.get(one)
-            if state is not None and state.status in CONCLUSIVE:
-                self.tally.done += 1
-            elif state is not None and is_alive(self.paths, state.run_id):
-                busy.append(one)
-            else:
-                left.append(one)
-        if busy:
-            self.elsewhere.append(job.narrowed(busy))
+        standing = standing_of(job, self.paths)
+        left = self.sort_out(job, standing)
         if not left:
             return
         job = job.narrowed(left)
@@ -173,6 +162,13 @@ class Pool:
         slot = next(number for number in range(len(self.slots)) if number not in taken)
         launch = spawn(self.paths, job.arguments, self.slots[slot])
         self.active.append(Active(job, launch, Watch(launch.pid, self.limits), slot))
+
+    def sort_out(self, job: Job, standing: Standing) -> list[str]:
+        """Count the runs of a job that are done, keep those that others do, return the others."""
+        self.tally.done += len(standing.done)
+        if standing.busy:
+            self.elsewhere.append(job.narrowed(standing.busy))
+        return standing.open
 
     def follow(self, one: Active, snapshot: Snapshot) -> None:
         """See how a job stands."""
@@ -196,17 +192,11 @@ class Pool:
 
     def end(self, one: Active, code: int) -> None:
         """Take note of how a job ended, by what its journals say and otherwise by its process."""
-        job, states = one.job, states_by_spec(self.paths)
-        open_ = [h for h in job.spec_hashes if not concluded(states.get(h))]
-        self.tally.done += len(job.spec_hashes) - len(open_)
+        job, standing = one.job, standing_of(one.job, self.paths)
+        open_ = self.sort_out(job, standing)
         if not open_:
             return
-        busy = [h for h in open_ if (s := states.get(h)) and is_alive(self.paths, s.run_id)]
-        if busy:  # begun by another process at the same moment
-            self.elsewhere.append(job.narrowed(busy))
-            open_ = [h for h in open_ if h not in busy]
-        if not open_:
-            return
+        states = standing.states
         if one.reason is None and code in STOPPED:
             self.tally.stopped += len(open_)
             self.tell(f"{job.label}: stopped from outside; its state is saved")
@@ -257,11 +247,6 @@ class Pool:
             if time.monotonic() > until:
                 for one in self.active:
                     kill(one.launch.pid)
-
-
-def concluded(state: RunState | None) -> bool:
-    """Return whether a run has its result."""
-    return state is not None and state.status in CONCLUSIVE
 
 
 def signal_text(number: int) -> str:

@@ -17,7 +17,21 @@ from mlbench.notation import parse_seeds
 from mlbench.store.journal import Journal, attempts_of
 from mlbench.store.liveness import RunLock
 from mlbench.store.paths import StorePaths
+from mlbench.store.records import CONCLUSIVE
+from mlbench.store.states import last_status
 from tests.fake_runs import FakeRun
+
+
+def begin(run_id: str, seed: int, paths: StorePaths, held: ExitStack) -> tuple[FakeRun, Journal]:
+    """Begin another attempt, as mlbench does: not of what finished before the lock was ours."""
+    held.enter_context(RunLock(paths, run_id))
+    state = last_status(paths, run_id)
+    if state is not None and state.status in CONCLUSIVE:
+        sys.exit(f"Error: {run_id} finished in another process meanwhile")
+    run = FakeRun(run_id, attempts_of(paths, run_id) + 1)
+    journal = held.enter_context(Journal.open(paths, run_id, run.attempt))
+    journal.append([run.started(spec_hash=run_id, seed=seed)])
+    return run, journal
 
 
 def main(behaviour: str, seeds: list[int], paths: StorePaths) -> int:
@@ -25,14 +39,7 @@ def main(behaviour: str, seeds: list[int], paths: StorePaths) -> int:
         sys.stderr.write("Error: this makes no sense; say something else\n")
         return 2
     with ExitStack() as held:
-        journals = []
-        for seed in seeds:
-            run_id = f"{behaviour}-{seed}"
-            held.enter_context(RunLock(paths, run_id))
-            run = FakeRun(run_id, attempts_of(paths, run_id) + 1)
-            journal = held.enter_context(Journal.open(paths, run_id, run.attempt))
-            journal.append([run.started(spec_hash=run_id, seed=seed)])
-            journals.append((run, journal))
+        journals = [begin(f"{behaviour}-{seed}", seed, paths, held) for seed in seeds]
         match behaviour:
             case "crashes" | "culprit" if 1 in seeds:
                 os.kill(os.getpid(), signal.SIGKILL)

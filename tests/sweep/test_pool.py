@@ -14,15 +14,18 @@ from typing import Any
 import pytest
 
 from mlbench.session import process
-from mlbench.store.journal import journals_of
+from mlbench.session.process import Launch
+from mlbench.store.journal import Journal, journals_of
+from mlbench.store.liveness import RunLock
 from mlbench.store.paths import StorePaths
 from mlbench.store.queries import list_runs
-from mlbench.store.states import last_status
-from mlbench.sweep import pool
+from mlbench.store.states import RunState, last_status, states_by_spec
+from mlbench.sweep import pool, standing
 from mlbench.sweep.job import Job
 from mlbench.sweep.limits import Limits
 from mlbench.sweep.pool import Active, Pool
 from mlbench.sweep.tally import Tally
+from tests.fake_runs import FakeRun
 
 PROGRAM = Path(__file__).with_name("program.py")
 ROOT = Path(__file__).parents[2]
@@ -181,6 +184,62 @@ def test_two_sweeps_at_once_do_every_run_once(paths: StorePaths) -> None:
     finished = list_runs(paths)
     assert finished["status"].to_list() == ["finished"] * 4
     assert [last_status(paths, f"slow-{n}").attempts for n in range(4)] == [1] * 4  # type: ignore[union-attr]
+
+
+def test_a_run_that_another_process_is_about_to_begin_is_waited_for(
+    paths: StorePaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "spawn", lambda *_: pytest.fail("it was begun a second time"))
+    with RunLock(paths, "good-0"):  # no line of its journal is written yet
+        work = Pool(paths, [job(paths, "good")], [{}], Limits(), Tally(), Unseen(), print)
+        work.look()
+        work.look()
+    assert [one.spec_hashes for one in work.elsewhere] == [("good-0",)]
+
+
+def test_a_run_that_another_process_begins_just_before_ours_is_waited_for(
+    paths: StorePaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, ours = RunLock(paths, "good-0"), list[Launch]()
+
+    def spawn_late(*arguments: Any) -> Launch:
+        if not ours:
+            lock.acquire()
+        ours.append(process.spawn(*arguments))
+        return ours[-1]
+
+    def act() -> bool:
+        refused = bool(ours) and ours[0].poll() is not None
+        if refused:
+            lock.release()
+        return refused
+
+    monkeypatch.setattr(pool, "spawn", spawn_late)
+    tally, _, told = done(paths, job(paths, "good"), view=Unseen(act))
+    assert (tally.done, tally.failures, told) == (1, [], [])
+    assert [one.exit_code for one in ours] == [1, 0]
+
+
+def test_a_run_that_ends_while_it_is_looked_at_is_not_done_again(
+    paths: StorePaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[dict[str, RunState]] = []
+
+    def look(paths: StorePaths) -> dict[str, RunState]:
+        if looks:
+            return states_by_spec(paths)
+        run = FakeRun("good-0")
+        with RunLock(paths, "good-0"), Journal.open(paths, "good-0", 1) as journal:
+            journal.append([run.started(spec_hash="good-0")])
+            looks.append(states_by_spec(paths))
+            journal.append([*run.whole()[1:-1], run.status()])
+        return looks[0]
+
+    monkeypatch.setattr(standing, "states_by_spec", look)
+    monkeypatch.setattr(pool, "spawn", lambda *_: pytest.fail("it was begun a second time"))
+    tally, _, _ = done(paths, job(paths, "good"))
+    assert looks[0]["good-0"].status == "running"
+    assert (tally.done, tally.failures) == (1, [])
 
 
 def test_a_database_that_takes_nothing_in_stops_no_run_and_is_told_once(
