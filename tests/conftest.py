@@ -7,8 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from hypothesis import settings
+
+# Read once, when numpy is imported: threads of a product that wait for a core do so by spinning.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import torch
 
 from tests.served import Site, site
 

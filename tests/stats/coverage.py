@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from itertools import islice
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +24,13 @@ from mlbench.stats.intervals import (
 )
 from mlbench.stats.names import Statistic
 from mlbench.stats.paired import met
-from mlbench.stats.tested import Tested
+from mlbench.stats.resamples import shares
+from mlbench.stats.tested import Scores, Tested
 from mlbench.stats.two_level import two_level_interval
 
 Shape = Literal["normal", "skewed"]
 SHAPES: tuple[Shape, ...] = ("normal", "skewed")
+T = TypeVar("T")
 Estimate = Callable[[Sequence[float]], Interval]
 
 OVER_RUNS: dict[Statistic, Estimate] = {
@@ -117,7 +120,26 @@ def two_level(study: Study, runs: int, episodes: int, shape: Shape, rounds: int 
     if runs == 1:
         study = replace(study, run=0.0)
     tables = (study.scores(random, runs, episodes, shape) for _ in range(rounds))
-    return held((two_level_interval(table) for table in tables), 0.0)
+    intervals = (two_level_interval(table, means) for table, means in resampled(tables))
+    return held(intervals, 0.0)
+
+
+def resampled(tables: Iterable[NDArray[np.float64]]) -> Iterator[tuple[Scores, Scores]]:
+    """Yield scores with their means in resamples, ``(runs, resamples)``.
+
+    Many tables at once, as one product of matrices: run by run it is most of a study's time.
+    """
+    for several in batched(tables, AT_ONCE):
+        scores = np.stack(several)
+        means = scores @ shares(scores.shape[-1]).T
+        yield from zip(scores, means, strict=True)
+
+
+def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield items, some at a time."""
+    rest = iter(items)
+    while several := list(islice(rest, size)):
+        yield several
 
 
 def paired(study: Study, runs: int, episodes: int, shape: Shape, rounds: int = 1_000) -> float:
@@ -129,15 +151,18 @@ def paired(study: Study, runs: int, episodes: int, shape: Shape, rounds: int = 1
     if runs == 1:
         study = replace(study, run=0.0)
     keys = np.arange(episodes, dtype=np.uint64)
+
+    def sides() -> Iterator[NDArray[np.float64]]:
+        for _ in range(rounds):
+            hard = 0.1 * random.normal(size=episodes)
+            for level in (0.52, 0.5):
+                yield hard + level + study.scores(random, runs, episodes, shape)
+
     found = 0
-    for _ in range(rounds):
-        hard = 0.1 * random.normal(size=episodes)
+    for pair in batched(resampled(sides()), 2):
         first, second = (
-            {
-                seed: Tested(keys, hard + level + scores)
-                for seed, scores in enumerate(study.scores(random, runs, episodes, shape))
-            }
-            for level in (0.52, 0.5)
+            {seed: tested(keys, *run) for seed, run in enumerate(zip(*side, strict=True))}
+            for side in pair
         )
         row = met(first, second, lower_is_better=False)
         low, high = row["low"], row["high"]
@@ -147,6 +172,14 @@ def paired(study: Study, runs: int, episodes: int, shape: Shape, rounds: int = 1
     return found / rounds
 
 
+def tested(keys: NDArray[np.uint64], scores: Scores, means: Scores) -> Tested:
+    """Return the test episodes of a run of which the means in resamples are known."""
+    run = Tested(keys, scores)
+    run.__dict__["resampled"] = means  # where a cached property keeps what it found
+    return run
+
+
+AT_ONCE = 32  # tables whose resamples are one product
 RUNS = (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 30, 50)
 ALONE = ((1, 600), (2, 600), (3, 600), (4, 600), (5, 600), (5, 60), (10, 600), (30, 200))
 PAIRS = ((1, 600), (2, 600), (5, 600), (5, 60), (30, 200))
