@@ -10,7 +10,7 @@ from mlbench.run.events import Validated
 from mlbench.run.loop import Run
 from mlbench.run.setup import Request, prepare
 
-CPU = Execution(device="cpu", threads=2, engine="auto")
+CPU = Execution(device="cpu", threads=1, engine="auto")
 CHANCE = 0.2
 
 
@@ -64,6 +64,6 @@ def test_every_technique_learns_waves(name: str) -> None:
         validate_every=1_000,
         test_tasks=1,
     )
-    run = Run(prepare(request), Execution(device="cpu", threads=1, engine="auto"))
+    run = Run(prepare(request), CPU)
     scores = [event.score for event in run.events() if isinstance(event, Validated)]
     assert min(scores) < 0.8 * scores[0]
