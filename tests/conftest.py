@@ -22,9 +22,9 @@ settings.register_profile("unhurried", deadline=None)  # shared machines pause a
 settings.load_profile("unhurried")
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True)
 def one_thread() -> None:
-    torch.set_num_threads(1)
+    torch.set_num_threads(1)  # a run before this test may have taken more
 
 
 @pytest.fixture(autouse=True)
