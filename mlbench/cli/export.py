@@ -24,8 +24,8 @@ from mlbench.cli.parameters import database_option
 def command(folder: Path, where: str | None, database: Path) -> None:
     r"""Write the tables as Parquet files, which any program for data reads.
 
-    docs/schema.md describes them; schema_version says by which version of it. mlbench merge takes
-    them back, here or elsewhere.
+    docs/schema.md describes them; schema_version says by which version of it. A loss that is the
+    score, as in all regression, is null. mlbench merge takes the tables back, here or elsewhere.
 
     \b
     Examples:

@@ -1,4 +1,8 @@
-"""Tables as Parquet files, and a database from them."""
+"""Tables as Parquet files, and a database from them.
+
+The loss of regression is its score, and most of what an episode takes: a loss that is the score is
+null in a file, and there again in a database.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ LEVEL = 9  # of zstd; higher ones save nothing more
 MEASURED = ("loss", "score")  # columns in which hardly two numbers are equal
 VERSIONS = "schema_version"
 TABLES = """
-    SELECT table_name, bool_or(column_name = 'run_id') AS of_runs
+    SELECT table_name, list(column_name) AS columns
     FROM duckdb_columns() WHERE NOT internal AND table_name IN (
         SELECT table_name FROM duckdb_tables()
     )
@@ -43,30 +47,37 @@ def export(paths: StorePaths, folder: Path, run_ids: Sequence[str] | None = None
     """
     with folder_aside(folder) as aside, reading(paths) as connection:
         return {
-            table: write(connection, table, aside / f"{table}.parquet", run_ids if whose else None)
-            for table, whose in connection.execute(TABLES).fetchall()
+            table: write(connection, table, columns, aside / f"{table}.parquet", run_ids)
+            for table, columns in connection.execute(TABLES).fetchall()
         }
 
 
-def write(connection: Connection, table: str, file: Path, run_ids: Sequence[str] | None) -> int:
+def write(
+    connection: Connection,
+    table: str,
+    columns: Sequence[str],
+    file: Path,
+    run_ids: Sequence[str] | None,
+) -> int:
     """Write a table, a group of rows at a time; return how many."""
     import pyarrow.parquet as pq
 
+    measured = [name for name in MEASURED if name in columns]
     text = f'FROM "{table}"'
+    if set(MEASURED) <= set(columns):
+        text = f"SELECT * REPLACE (nullif(loss, score) AS loss) {text}"
     parameters = {}
-    if run_ids is not None:
+    if run_ids is not None and "run_id" in columns:
         text += " WHERE run_id IN (SELECT unnest($runs))"
         parameters["runs"] = list(run_ids)
     count = 0
     reader = connection.execute(text, parameters).to_arrow_reader(ROWS)
-    names = reader.schema.names
-    measured = [name for name in MEASURED if name in names]
     with pq.ParquetWriter(
         file,
         reader.schema,
         compression="zstd",
         compression_level=LEVEL,
-        use_dictionary=[name for name in names if name not in measured],
+        use_dictionary=[name for name in columns if name not in measured],
         use_byte_stream_split=measured,  # of float32, nearly half of each is zeros
     ) as writer:
         for batch in reader:
@@ -116,9 +127,9 @@ def fill(connection: Connection, folder: Path) -> None:
                 " upgrade with 'pip install -U mlbench'"
             )
         schema.migrate(connection, found)
-        for table, _ in connection.execute(TABLES).fetchall():
+        for table, columns in connection.execute(TABLES).fetchall():
             if table != VERSIONS:
-                load(connection, table, folder / f"{table}.parquet")
+                load(connection, table, columns, folder / f"{table}.parquet")
         schema.migrate(connection)
     except (OSError, pa.ArrowException, duckdb.Error, KeyError, TypeError, ValueError) as err:
         reason = " ".join(str(err).split())
@@ -128,7 +139,7 @@ def fill(connection: Connection, folder: Path) -> None:
         ) from err
 
 
-def load(connection: Connection, table: str, file: Path) -> None:
+def load(connection: Connection, table: str, columns: Sequence[str], file: Path) -> None:
     """Append the rows of a file to a table, columns matched by name."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -137,5 +148,8 @@ def load(connection: Connection, table: str, file: Path) -> None:
         batches = source.iter_batches(ROWS)
         reader = pa.RecordBatchReader.from_batches(source.schema_arrow, batches)
         connection.register("waiting_rows", reader)
-        connection.execute(f'INSERT INTO "{table}" BY NAME FROM waiting_rows')
+        text = "FROM waiting_rows"
+        if set(MEASURED) <= set(columns):
+            text = f"SELECT * REPLACE (coalesce(loss, score) AS loss) {text}"
+        connection.execute(f'INSERT INTO "{table}" BY NAME {text}')
         connection.unregister("waiting_rows")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -13,6 +15,7 @@ from mlbench.store.ingest import ingest
 from mlbench.store.paths import StorePaths
 from mlbench.store.upkeep import parquet
 from mlbench.store.upkeep.merging import merge
+from tests.fake_runs import FakeRun
 from tests.store.upkeep.stores import Reaper, ask, contents, fill
 
 
@@ -33,6 +36,25 @@ def test_exported_tables_come_back_as_they_were(
     assert sorted(episodes["run_id"].unique()) == ["dead", "killed", "odd", "whole"]
     assert merge(paths, folder).troubles == []
     assert ingest(paths).damaged == ()
+    assert contents(paths) == contents(theirs)
+
+
+def test_a_loss_that_is_the_score_is_written_once_and_comes_back(
+    paths: StorePaths, theirs: StorePaths, tmp_path: Path
+) -> None:
+    losses = [0.5, math.nan, math.inf, 0.0, 1.25]
+    scores = [0.5, math.nan, math.inf, 1.0, 1.0]
+    run = FakeRun("waves")
+    run.write(
+        theirs,
+        [run.started(), replace(run.episodes(0, 5, "test"), loss=losses, score=scores)],
+    )
+    ingest(theirs)
+    parquet.export(theirs, tmp_path / "tables")
+    written = pl.read_parquet(tmp_path / "tables" / "episodes.parquet").sort("episode")
+    assert written["loss"].to_list() == [None, None, None, 0.0, 1.25]
+    assert merge(paths, tmp_path / "tables").troubles == []
+    ingest(paths)
     assert contents(paths) == contents(theirs)
 
 
