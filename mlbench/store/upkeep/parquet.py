@@ -1,7 +1,7 @@
 """Tables as Parquet files, and a database from them.
 
-The loss of regression is its score, and most of what an episode takes: a loss that is the score is
-null in a file, and there again in a database.
+In regression the loss is the score, and the two are most of what an episode takes: a loss that
+equals the score is null in a file, and the score again in a database.
 """
 
 from __future__ import annotations
