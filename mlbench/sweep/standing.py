@@ -33,10 +33,16 @@ class Standing:
 def standing_of(job: Job, paths: StorePaths) -> Standing:
     """Return how the runs of a job stand.
 
-    Locks are looked at before journals, and what was seen running counts as running: a run that
-    ends between two looks is looked at again later, rather than taken for one that nobody did.
+    Locks, which a run takes before it writes, are looked at before journals, and what was seen
+    running counts as running: a run that ends between two looks is looked at again later, rather
+    than taken for one that nobody did.
     """
-    held = {one for one in job.spec_hashes if is_held(paths, one)}
+    locks = [lock.stem for lock in paths.locks.glob("*.lock")]
+    held = {
+        one
+        for one in job.spec_hashes
+        if any(one[:HASH_IN_NAME] in name and is_alive(paths, name) for name in locks)
+    }
     states = states_by_spec(paths)
     done, busy, left = [], [], []
     for one in job.spec_hashes:
@@ -48,9 +54,3 @@ def standing_of(job: Job, paths: StorePaths) -> Standing:
         else:
             left.append(one)
     return Standing(done, busy, left, states)
-
-
-def is_held(paths: StorePaths, spec_hash: str) -> bool:
-    """Return whether some process has the lock of a run of this spec, begun or about to begin."""
-    named = paths.locks.glob(f"*{spec_hash[:HASH_IN_NAME]}*.lock")
-    return any(is_alive(paths, lock.stem) for lock in named)

@@ -4,13 +4,36 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
+from mlbench.stats import tested
+from mlbench.stats import two_level as two_levels
 from mlbench.stats.caveats import held
 from mlbench.stats.names import Statistic
-from tests.stats.coverage import OVER_RUNS, SHAPES, STUDIES, Shape, over_runs, paired, two_level
+from tests.stats.coverage import (
+    OVER_RUNS,
+    SHAPES,
+    STUDIES,
+    Shape,
+    over_runs,
+    paired,
+    resampled,
+    two_level,
+)
 
 ERROR = 0.015  # two standard deviations of a share of 1 000 that is about .94
+
+
+def test_studies_are_resampled_as_results_are() -> None:
+    random = np.random.default_rng(0)
+    tables = [STUDIES[1].scores(random, 5, 60, "normal") for _ in range(3)]
+    for table, means in resampled(tables):
+        run_by_run = two_levels.resampled(table)
+        np.testing.assert_allclose(means, run_by_run, rtol=0, atol=1e-14)
+        keys = np.arange(60, dtype=np.uint64)
+        each = [tested.Tested(keys, run).resampled for run in table]
+        np.testing.assert_allclose(means, each, rtol=0, atol=1e-14)
 
 
 @pytest.mark.slow

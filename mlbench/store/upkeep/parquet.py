@@ -63,9 +63,7 @@ def write(
     import pyarrow.parquet as pq
 
     measured = [name for name in MEASURED if name in columns]
-    text = f'FROM "{table}"'
-    if set(MEASURED) <= set(columns):
-        text = f"SELECT * REPLACE (nullif(loss, score) AS loss) {text}"
+    text = rows_of(f'"{table}"', columns, "nullif(loss, score)")
     parameters = {}
     if run_ids is not None and "run_id" in columns:
         text += " WHERE run_id IN (SELECT unnest($runs))"
@@ -148,8 +146,12 @@ def load(connection: Connection, table: str, columns: Sequence[str], file: Path)
         batches = source.iter_batches(ROWS)
         reader = pa.RecordBatchReader.from_batches(source.schema_arrow, batches)
         connection.register("waiting_rows", reader)
-        text = "FROM waiting_rows"
-        if set(MEASURED) <= set(columns):
-            text = f"SELECT * REPLACE (coalesce(loss, score) AS loss) {text}"
+        text = rows_of("waiting_rows", columns, "coalesce(loss, score)")
         connection.execute(f'INSERT INTO "{table}" BY NAME {text}')
         connection.unregister("waiting_rows")
+
+
+def rows_of(source: str, columns: Sequence[str], loss: str) -> str:
+    """Return the SQL of all rows, with another expression for a loss that has a score beside it."""
+    replaced = f"SELECT * REPLACE ({loss} AS loss)" if set(MEASURED) <= set(columns) else ""
+    return f"{replaced} FROM {source}"
