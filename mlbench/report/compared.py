@@ -8,9 +8,9 @@ from typing import Any
 
 import polars as pl
 
+from mlbench.report.datasets import in_place
 from mlbench.report.frames import aligned
 from mlbench.report.palette import in_order, look
-from mlbench.report.tables.shape import DATASETS
 from mlbench.report.tables.words import MISSING, conditions, number
 from mlbench.stats.paired import CONDITIONS, DATA, FIELD, flip
 from mlbench.store.records import Kind
@@ -47,12 +47,9 @@ def ordered(
         turned = turn(compared.filter(first < second))
         compared = pl.concat([turned, compared.filter(first >= second)])
     there = [name for name in (*FIELD, *MACHINE) if name in compared.columns]
-    roles = [pl.col(name) for name in there if name.endswith("_dataset")]
-    known = {name: place for place, name in enumerate(DATASETS)}
-    datasets = [role.replace_strict(known, default=len(DATASETS)) for role in roles]
-    across = pl.any_horizontal(role != pl.col("train_dataset") for role in roles)
     pair = (first, second) if fixed else (-first, second)
-    return compared.sort(*CONDITIONS, *datasets, across, *there, *pair, maintain_order=True)
+    by_pair = compared.sort(*there, *pair, maintain_order=True)
+    return in_place(by_pair).sort(*CONDITIONS, maintain_order=True)
 
 
 def apart(row: dict[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from mlbench.report.tables.shape import DATASETS
+from mlbench.report.datasets import dataset_rank
 from mlbench.report.tables.words import conditions, stack
 from mlbench.stats.paired import CONDITIONS
 
@@ -51,12 +51,10 @@ def fields(frame: pl.DataFrame, names: Sequence[str]) -> dict[str, Field]:
 
 
 def order(values: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return where a field goes: classification first, in-domain first, the paper's data first."""
-    train, evaluated = values["train_dataset"], values.get("eval_dataset", values["train_dataset"])
-    datasets = [
-        DATASETS.index(name) if name in DATASETS else len(DATASETS) for name in (train, evaluated)
-    ]
-    return values["kind"], train != evaluated, *datasets, train, evaluated, values["shots"]
+    """Return where a field goes: classification first, then by data sets, then by shots."""
+    train = values["train_dataset"]
+    datasets = dataset_rank(train, values.get("eval_dataset", train))
+    return (values["kind"], *datasets, values["shots"])
 
 
 def within(frame: pl.DataFrame, field: Field) -> pl.DataFrame:

@@ -10,11 +10,12 @@ import altair as alt
 import polars as pl
 
 from mlbench.errors import MisuseError, NothingToDrawError
+from mlbench.report.datasets import in_place
 from mlbench.report.figures.course import OF_RUNS
 from mlbench.report.figures.theme import COLUMNS, page, panels
 from mlbench.report.figures.wording import wrapped
 from mlbench.report.material import Material
-from mlbench.report.tables.shape import DATASETS, comparable
+from mlbench.report.tables.shape import comparable
 from mlbench.report.tables.words import conditions
 
 BLOCK = (*OF_RUNS, "ways")  # training tasks may differ from shots to shots
@@ -105,20 +106,9 @@ def undrawn(every: pl.DataFrame, frame: pl.DataFrame, why: str) -> list[str]:
 
 
 def split(part: pl.DataFrame, by: Sequence[str]) -> list[pl.DataFrame]:
-    """Return the panels of a block: the data sets in the paper's order, then by what is left."""
-    known = pl.Enum([*DATASETS, *sorted(data_sets(part) - {*DATASETS})])
-    ordered = [
-        pl.col(name).cast(known) if name.endswith("_dataset") else pl.col(name) for name in by
-    ]
-    return part.sort(*ordered, nulls_last=True, maintain_order=True).partition_by(
-        by, maintain_order=True
-    )
-
-
-def data_sets(part: pl.DataFrame) -> set[str]:
-    """Return the data sets that occur."""
-    columns = [name for name in ("train_dataset", "eval_dataset") if name in part.columns]
-    return {value for name in columns for value in part[name]}
+    """Return the panels of a block: by data sets, then by what is left."""
+    ordered = in_place(part.sort(*by, nulls_last=True, maintain_order=True))
+    return ordered.partition_by(by, maintain_order=True)
 
 
 def met(frame: pl.DataFrame) -> str:

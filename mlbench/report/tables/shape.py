@@ -11,6 +11,7 @@ import polars as pl
 
 from mlbench.experiments.paper import SOURCE
 from mlbench.experiments.paper import printed as printed_by_paper
+from mlbench.report.datasets import dataset_rank
 from mlbench.report.material import Material
 from mlbench.report.palette import in_order
 from mlbench.report.tables.model import Cell, Column, Printed, Row, Table
@@ -23,8 +24,6 @@ from mlbench.stats.settings import differing, settings_of
 from mlbench.stats.summary import ESTIMATORS, SAME, SETTING, latest
 from mlbench.store.records import Kind
 
-DATASETS = ("mini", "cub")
-"""In the order of the paper's columns; others follow by name."""
 SHARED = tuple(name for name in SETTING if name != "train_tasks")
 """What all columns of a table share. Some budgets train on fewer tasks the more shots there are."""
 SCORES = """SELECT run_id, seed, status, {score} AS score
@@ -199,12 +198,8 @@ def make_table(
 
 
 def column_order(column: Column) -> tuple[Any, ...]:
-    """Return where a column goes: by data sets, the paper's first, then by shots."""
-    places = [
-        (DATASETS.index(name) if name in DATASETS else len(DATASETS), name)
-        for name in (column.train_dataset, column.eval_dataset)
-    ]
-    return (*places, column.data, column.shots)
+    """Return where a column goes: by data sets, then by shots."""
+    return (*dataset_rank(column.train_dataset, column.eval_dataset), column.data, column.shots)
 
 
 def make_cell(
