@@ -31,6 +31,8 @@ from mlbench.report.tables.words import stack
 
 SECOND_ORDER = {"fo_maml": "maml", "fo_turtle": "turtle"}
 """The second-order form of each first-order technique; a thin line joins the two."""
+TIME = "Time: training, validation and test together."
+TIMES = "Time: median over runs of training, validation and test together, with the same interval."
 ENDS = ("time", "score", "to_time", "to_score")
 POINT = (
     "series",
@@ -74,8 +76,7 @@ def draw(material: Material, _options: Options) -> alt.VConcatChart:
         joined = part["algorithm"].is_in(list(SECOND_ORDER)).any()
         said = [
             pooled(part["statistic"][0], part["runs"]),
-            "Time: median over runs of training, validation and test together, with the same"
-            " interval.",
+            TIME if part["timed_runs"].max() == 1 else TIMES,
             *(["A grey line joins first and second order."] if joined else []),
             *machines(part),
             *stackings(part),

@@ -103,6 +103,15 @@ def test_times_are_told_in_the_unit_that_fits(waves: Material) -> None:
     assert "running time of a run (seconds)" in axis_titles(spec("figure-3.4", chosen), "x")
 
 
+def test_the_time_of_a_single_run_is_no_median(pictures: Material) -> None:
+    def told(material: Material) -> str:
+        (block,) = blocks(spec("figure-3.4", material))
+        return subtitle(block)
+
+    assert "Time: median over runs" in told(pictures)
+    assert "median" not in told(Material(pictures.paths, where="seed = 0"))
+
+
 def test_cross_domain_has_both_scores_and_their_difference(pictures: Material) -> None:
     summary = pictures.summary.filter(algorithm="maml", train_dataset="cub")
     home = summary.filter(eval_dataset="cub").row(0, named=True)
