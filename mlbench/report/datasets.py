@@ -26,4 +26,4 @@ def in_place(frame: pl.DataFrame) -> pl.DataFrame:
     keys = [name for name in ("train_dataset", "eval_dataset") if name in frame.columns]
     parts = frame.partition_by(keys, maintain_order=True, as_dict=True)
     ordered = sorted(parts, key=lambda pair: dataset_rank(pair[0], pair[-1]))
-    return pl.concat([parts[pair] for pair in ordered])
+    return pl.concat([frame.clear(), *(parts[pair] for pair in ordered)])

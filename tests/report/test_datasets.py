@@ -38,6 +38,12 @@ def test_what_is_tested_in_its_own_domain_has_one_column() -> None:
     assert in_place(frame)["row"].to_list() == [2, 1, 3, 0]
 
 
+def test_no_rows_have_no_order_and_no_panels() -> None:
+    frame = pl.DataFrame(schema={"train_dataset": pl.String, "shots": pl.Int64})
+    assert in_place(frame).equals(frame)
+    assert split(frame, ("train_dataset", "shots")) == []
+
+
 def test_panels_of_a_figure_follow_it() -> None:
     rows = [
         {"train_dataset": train, "eval_dataset": evaluated, "shots": shots}
