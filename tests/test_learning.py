@@ -16,18 +16,18 @@ CHANCE = 0.2
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "train_tasks"),
+    ("name", "train_tasks", "channels"),
     [
-        ("maml", 80),
-        ("turtle", 80),
-        ("protonet", 80),
-        ("r2d2", 80),
-        ("finetuning", 400),
-        ("baseline_pp", 400),
+        ("maml", 80, 32),
+        ("turtle", 80, 32),
+        ("protonet", 80, 32),
+        ("r2d2", 80, 32),
+        ("finetuning", 400, 64),
+        ("baseline_pp", 400, 64),
     ],
 )
 def test_what_is_learnt_on_shapes_carries_over_to_new_shapes_and_partly_to_glyphs(
-    name: str, train_tasks: int
+    name: str, train_tasks: int, channels: int
 ) -> None:
     request = Request(
         algorithm=name,
@@ -37,6 +37,7 @@ def test_what_is_learnt_on_shapes_carries_over_to_new_shapes_and_partly_to_glyph
         validation_tasks=10,
         validate_every=train_tasks,
         test_tasks=20,
+        settings={"learner.channels": str(channels)},
     )
     run = Run(prepare(request), CPU)
     validations = [event.score for event in run.events() if isinstance(event, Validated)]

@@ -60,7 +60,7 @@ class StopsAt:
 
 @pytest.mark.slow
 def test_ctrl_c_saves_and_resume_goes_on(mlbench: Call, tmp_path: Path) -> None:
-    many = ("--train-tasks", "100000", "--validate-every", "1000", "--threads", "1")
+    many = ("--train-tasks", "100000", "--validate-every", "1000", "--compile", "off")
     command = [sys.executable, "-m", "mlbench", *SINE, *many]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
