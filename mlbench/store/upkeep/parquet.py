@@ -22,7 +22,13 @@ from mlbench.store.upkeep.databases import Connection
 
 ROWS = 1 << 17  # of a group, which is what is in memory
 LEVEL = 9  # of zstd; higher ones save nothing more
-MEASURED = ("loss", "score")  # columns in which hardly two numbers are equal
+ENCODINGS = {  # of columns in which hardly two numbers are equal; the others have dictionaries
+    "loss": "BYTE_STREAM_SPLIT",  # of float32, nearly half of each is zeros
+    "score": "BYTE_STREAM_SPLIT",
+    "episode": "DELTA_BINARY_PACKED",  # the next is one more, most often
+    "episode_key": "DELTA_BINARY_PACKED",
+    "position": "DELTA_BINARY_PACKED",
+}
 VERSIONS = "schema_version"
 TABLES = """
     SELECT table_name, list(column_name) AS columns
@@ -62,7 +68,6 @@ def write(
     """Write a table, a group of rows at a time; return how many."""
     import pyarrow.parquet as pq
 
-    measured = [name for name in MEASURED if name in columns]
     text = rows_of(f'"{table}"', columns, "nullif(loss, score)")
     parameters = {}
     if run_ids is not None and "run_id" in columns:
@@ -75,8 +80,8 @@ def write(
         reader.schema,
         compression="zstd",
         compression_level=LEVEL,
-        use_dictionary=[name for name in columns if name not in measured],
-        use_byte_stream_split=measured,  # of float32, nearly half of each is zeros
+        use_dictionary=[name for name in columns if name not in ENCODINGS],
+        column_encoding={name: ENCODINGS[name] for name in columns if name in ENCODINGS},
     ) as writer:
         for batch in reader:
             writer.write_batch(batch)
@@ -153,5 +158,5 @@ def load(connection: Connection, table: str, columns: Sequence[str], file: Path)
 
 def rows_of(source: str, columns: Sequence[str], loss: str) -> str:
     """Return the SQL of all rows, with another expression for a loss that has a score beside it."""
-    replaced = f"SELECT * REPLACE ({loss} AS loss)" if set(MEASURED) <= set(columns) else ""
+    replaced = f"SELECT * REPLACE ({loss} AS loss)" if {"loss", "score"} <= set(columns) else ""
     return f"{replaced} FROM {source}"

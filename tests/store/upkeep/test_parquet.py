@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 
 from mlbench.errors import MisuseError, StoreError
@@ -56,6 +57,18 @@ def test_a_loss_that_is_the_score_is_written_once_and_comes_back(
     assert merge(paths, tmp_path / "tables").troubles == []
     ingest(paths)
     assert contents(paths) == contents(theirs)
+
+
+def test_what_counts_up_takes_next_to_nothing(theirs: StorePaths, tmp_path: Path) -> None:
+    run = FakeRun("waves")
+    run.write(theirs, [run.started(), run.episodes(0, 1_000, "test")])
+    ingest(theirs)
+    parquet.export(theirs, tmp_path / "tables")
+    group = pq.ParquetFile(tmp_path / "tables" / "episodes.parquet").metadata.row_group(0)
+    columns = [group.column(place) for place in range(group.num_columns)]
+    sizes = {column.path_in_schema: column.total_compressed_size for column in columns}
+    for name in ("episode", "episode_key", "position"):
+        assert sizes[name] < 300, name
 
 
 def test_chosen_runs_are_exported_alone(
