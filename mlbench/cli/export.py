@@ -37,7 +37,7 @@ def command(folder: Path, where: str | None, database: Path) -> None:
     from mlbench.errors import StoreError
     from mlbench.store.connection import exists
     from mlbench.store.paths import StorePaths
-    from mlbench.store.queries import choose_runs
+    from mlbench.store.queries import choose_runs, nothing_chosen
     from mlbench.store.upkeep.parquet import export
 
     paths = StorePaths(database)
@@ -47,7 +47,11 @@ def command(folder: Path, where: str | None, database: Path) -> None:
                 f"there is no database {database} yet; 'mlbench run ...{paths.option}' makes it, or"
                 " name another with --db"
             )
-        chosen = None if where is None else choose_runs(paths, where)
+        chosen = None
+        if where is not None:
+            chosen = choose_runs(paths, where)
+            if not chosen:
+                raise StoreError(nothing_chosen(paths, where))
         rows = export(paths, folder, chosen)
         runs = many(len(chosen), "run") if chosen is not None else "all runs"
         tell(f"{folder}: {many(len(rows), 'table')} of {runs}, {many(rows['episodes'], 'episode')}")

@@ -189,6 +189,14 @@ def choose_runs(paths: StorePaths, condition: str) -> list[str]:
             ) from err
 
 
+def nothing_chosen(paths: StorePaths, condition: str) -> str:
+    """Return what to tell whoever chose runs by a condition that holds of none."""
+    return (
+        f"no run in {paths.database} is one of which {condition!r} holds; widen --where, or see"
+        f" what there is: mlbench sql 'from runs'{paths.option}"
+    )
+
+
 def learning_curves(paths: StorePaths, run_ids: Sequence[str]) -> pl.DataFrame:
     """Return the learning curves of some runs: the columns of ``learning_curves``."""
     return ask(paths, CURVES, runs=list(run_ids))

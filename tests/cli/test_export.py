@@ -44,6 +44,7 @@ def test_misuse_is_one_line(filled: StorePaths, tmp_path: Path) -> None:
     for result, code, message in (
         (export(filled, filled.folder), 2, "is there already; move it away"),
         (export(filled, tmp_path / "t", "--where", "nope"), 2, "is no condition on runs"),
+        (export(filled, tmp_path / "t", "--where", "seed = 99"), 1, "'seed = 99' holds; widen"),
         (export(StorePaths(tmp_path / "x.duckdb"), tmp_path / "t"), 1, "there is no database"),
         (CliRunner().invoke(main, ["export"]), 2, "Missing option '--parquet'"),
     ):

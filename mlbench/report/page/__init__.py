@@ -7,6 +7,7 @@ from mlbench.report.material import Material
 from mlbench.report.page.document import document
 from mlbench.report.page.popups import Popups
 from mlbench.report.page.study import Study
+from mlbench.store.queries import nothing_chosen
 
 
 def page(
@@ -42,10 +43,7 @@ def nothing(material: Material) -> str:
     """Return why there is no run to report."""
     paths = material.paths
     if material.where is not None:
-        return (
-            f"no run in {paths.database} is one of which {material.where!r} holds; widen --where,"
-            f" or see what there is: mlbench sql 'from runs'{paths.option}"
-        )
+        return nothing_chosen(paths, material.where)
     return (
         f"{paths.database} has no run yet; make one: mlbench run maml --train sine --budget smoke"
         f"{paths.option}"
