@@ -55,13 +55,14 @@ seeds = [7]
 budget = "smoke"
 """
 SUBMITTER = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from mlbench.store.paths import StorePaths
 from mlbench.sweep.job import Job
 from mlbench.sweep.slurm import submit
 from mlbench.sweep.slurm_options import options_of
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
 hashes, base = tuple(sys.argv[1:2]), tuple(sys.argv[2:])
 job = Job(label="short", base=base, seeds=(6,), spec_hashes=hashes, database="r.duckdb")
 submit([job], StorePaths(Path("r.duckdb")), "short", options_of(["time=10"]))
