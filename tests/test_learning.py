@@ -52,17 +52,19 @@ LEARNERS_OF_WAVES = sorted(
     for name in find_plugins("algorithms")
     if "regression" in (cls := load_algorithm(name)).kinds and cls.training == "episodes"
 )
+SLOW_LEARNERS = {"anil", "reptile", "turtle", "fo_turtle"}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LEARNERS_OF_WAVES)
 def test_every_technique_learns_waves(name: str) -> None:
+    train_tasks = 2_000 if name in SLOW_LEARNERS else 1_000
     request = Request(
         algorithm=name,
         train="sine",
-        train_tasks=2_000,
+        train_tasks=train_tasks,
         validation_tasks=200,
-        validate_every=1_000,
+        validate_every=train_tasks // 2,
         test_tasks=1,
     )
     run = Run(prepare(request), CPU)
