@@ -35,18 +35,14 @@ def command(folder: Path, where: str | None, database: Path) -> None:
     from mlbench.cli.told import many, tell
     from mlbench.cli.waiting import up_to_date
     from mlbench.errors import StoreError
-    from mlbench.store.connection import exists
+    from mlbench.store.connection import demand
     from mlbench.store.paths import StorePaths
-    from mlbench.store.queries import choose_runs, nothing_chosen
     from mlbench.store.upkeep.parquet import export
+    from mlbench.store.user_sql import choose_runs, nothing_chosen
 
     paths = StorePaths(database)
     with up_to_date(paths, "the tables"):
-        if not exists(database):
-            raise StoreError(
-                f"there is no database {database} yet; 'mlbench run ...{paths.option}' makes it, or"
-                " name another with --db"
-            )
+        demand(paths)
         chosen = None
         if where is not None:
             chosen = choose_runs(paths, where)

@@ -72,8 +72,8 @@ def command(
     from mlbench.cli.told import fail_if, many, tell
     from mlbench.errors import MisuseError
     from mlbench.store.paths import StorePaths
-    from mlbench.store.queries import choose_runs
     from mlbench.store.upkeep.pruning import prunable, prune
+    from mlbench.store.user_sql import choose_runs
 
     paths = StorePaths(database)
     chosen = None if where is None else choose_runs(paths, where)

@@ -41,7 +41,7 @@ def command(query: str | None, schema: bool, form: Form, database: Path) -> None
     from mlbench.cli.waiting import up_to_date
     from mlbench.report.frames import frame_csv, frame_json, frame_text
     from mlbench.store.paths import StorePaths
-    from mlbench.store.queries import sql
+    from mlbench.store.user_sql import sql
 
     paths = StorePaths(database)
     with up_to_date(paths, "the answer"):

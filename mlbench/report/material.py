@@ -14,6 +14,7 @@ from mlbench.stats.summary import latest, summarise
 from mlbench.stats.times import summarise_times
 from mlbench.store import queries
 from mlbench.store.paths import StorePaths
+from mlbench.store.user_sql import choose_runs
 
 Summarised: TypeAlias = tuple[pl.DataFrame, pl.DataFrame, Statistic | None, pl.DataFrame | None]
 """Results, hyperparameters, the statistic and, if it looks at them, test episodes."""
@@ -53,7 +54,7 @@ class Material:
         runs = self.study.runs
         if self.where is None:
             return runs
-        return runs.filter(pl.col("run_id").is_in(queries.choose_runs(self.paths, self.where)))
+        return runs.filter(pl.col("run_id").is_in(choose_runs(self.paths, self.where)))
 
     @cached_property
     def results(self) -> pl.DataFrame:

@@ -22,7 +22,7 @@ from typing import TypeVar
 
 import duckdb
 
-from mlbench.errors import StoreBusyError
+from mlbench.errors import StoreBusyError, StoreError
 from mlbench.store import schema
 from mlbench.store.liveness import sign
 from mlbench.store.paths import StorePaths
@@ -99,6 +99,19 @@ def exists(database: Path) -> bool:
         return database.stat().st_size > 0
     except FileNotFoundError:
         return False
+
+
+def demand(paths: StorePaths) -> None:
+    """Refuse to go on without a database.
+
+    Raises:
+        StoreError: There is none.
+    """
+    if not exists(paths.database):
+        raise StoreError(
+            f"there is no database {paths.database} yet; 'mlbench run ...{paths.option}' makes it,"
+            " or name another with --db"
+        )
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from textual.widgets import DataTable, Static
 from mlbench.errors import MlbenchError
 from mlbench.report.frames import cell
 from mlbench.store.paths import StorePaths
-from mlbench.store.queries import sql
+from mlbench.store.user_sql import sql
 from mlbench.tui.aside import aside
 from mlbench.tui.filling import fill
 

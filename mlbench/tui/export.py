@@ -21,8 +21,8 @@ from mlbench.errors import MlbenchError, NothingToDrawError
 from mlbench.report.frames import frame_csv
 from mlbench.report.material import Material
 from mlbench.report.tables.model import Table
-from mlbench.store.queries import sql
 from mlbench.store.snapshot import RunRow
+from mlbench.store.user_sql import sql
 
 Writer = Callable[[Path], None]
 """Writes one file to where it is told; the ending says what it is."""

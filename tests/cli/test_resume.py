@@ -23,7 +23,8 @@ from mlbench.run.progress import Progress
 from mlbench.run.setup import prepare
 from mlbench.session.drive import Attempt
 from mlbench.store.journal import list_journals
-from mlbench.store.queries import list_runs, sql
+from mlbench.store.queries import list_runs
+from mlbench.store.user_sql import sql
 from tests.cli.small_runs import SINE, SMALL_REQUEST, Call, store, the_error
 
 CPU = Execution(device="cpu", threads=1, engine="auto")

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 import duckdb
 import pytest
 
-from mlbench.store.queries import list_runs, sql
+from mlbench.store.queries import list_runs
+from mlbench.store.user_sql import sql
 from tests.cli.small_runs import SINE, Call, store, the_error
 
 HOLD = """

@@ -10,7 +10,7 @@ import pytest
 from mlbench.errors import MisuseError, MlbenchError
 from mlbench.store.ingest import ingest
 from mlbench.store.paths import StorePaths
-from mlbench.store.queries import choose_runs, sql
+from mlbench.store.user_sql import choose_runs, sql
 from mlbench.sweep.grid import parse_grid
 from mlbench.sweep.planning import SweepRun, narrowed
 from tests.fake_runs import FakeRun

@@ -27,8 +27,9 @@ from mlbench.store.journal import list_journals
 from mlbench.store.lines import from_line
 from mlbench.store.liveness import RunLock
 from mlbench.store.paths import StorePaths
-from mlbench.store.queries import list_runs, sql
+from mlbench.store.queries import list_runs
 from mlbench.store.records import Episodes, Started
+from mlbench.store.user_sql import sql
 
 CPU = Execution(device="cpu", threads=1, engine="auto", compile="off")
 SINE = Request(

@@ -19,7 +19,8 @@ from mlbench.session import drive
 from mlbench.session.drive import Attempt
 from mlbench.store.journal import list_journals
 from mlbench.store.paths import StorePaths
-from mlbench.store.queries import list_runs, sql
+from mlbench.store.queries import list_runs
+from mlbench.store.user_sql import sql
 
 CPU = Execution(device="cpu", threads=1, engine="auto")
 SINE = Request(

@@ -7,13 +7,8 @@ import pytest
 from mlbench.errors import MisuseError
 from mlbench.store.ingest import ingest
 from mlbench.store.paths import StorePaths
-from mlbench.store.queries import (
-    choose_runs,
-    learning_curves,
-    meta_test_episodes,
-    run_states,
-    running_times,
-)
+from mlbench.store.queries import learning_curves, meta_test_episodes, run_states, running_times
+from mlbench.store.user_sql import choose_runs
 from tests.fake_runs import FakeRun
 
 

@@ -14,7 +14,8 @@ from mlbench.store import schema
 from mlbench.store.connection import read, write
 from mlbench.store.ingest import ingest
 from mlbench.store.paths import StorePaths
-from mlbench.store.queries import hyperparameters, results, sql
+from mlbench.store.queries import hyperparameters, results
+from mlbench.store.user_sql import sql
 
 VIEWS = Path(__file__).with_name("views_of_version_1.sql").read_text()
 RUNS = """

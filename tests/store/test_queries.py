@@ -26,10 +26,10 @@ from mlbench.store.queries import (
     run_phases,
     run_results,
     running_times,
-    sql,
     study,
 )
 from mlbench.store.states import RunState, find_in_journals
+from mlbench.store.user_sql import sql
 
 
 def test_a_run_of_an_empty_store_is_not_found_and_lists_have_their_columns(

@@ -10,7 +10,7 @@ import pytest
 
 from mlbench.store.connection import read
 from mlbench.store.paths import StorePaths
-from mlbench.store.queries import sql
+from mlbench.store.user_sql import sql
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "schema.md").read_text()
 COLUMNS = """

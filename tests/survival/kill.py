@@ -35,7 +35,8 @@ from mlbench.run.progress import Progress
 from mlbench.run.setup import Experiment, Request, prepare
 from mlbench.session.drive import Attempt
 from mlbench.store.paths import StorePaths
-from mlbench.store.queries import list_runs, sql
+from mlbench.store.queries import list_runs
+from mlbench.store.user_sql import sql
 
 IMAGES = {
     **{f"{data}.{split}_classes": "6" for data in ("shapes", "glyphs")

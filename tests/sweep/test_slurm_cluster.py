@@ -23,8 +23,8 @@ from mlbench.run.setup import Request, prepare
 from mlbench.store.ingest import refresh
 from mlbench.store.journal import journals_of
 from mlbench.store.paths import StorePaths
-from mlbench.store.queries import sql
 from mlbench.store.states import find_in_journals
+from mlbench.store.user_sql import sql
 from mlbench.sweep.job import Job, job_of
 from mlbench.sweep.slurm import Submitted, cancel, submit
 from mlbench.sweep.slurm_options import options_of

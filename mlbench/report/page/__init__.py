@@ -7,7 +7,7 @@ from mlbench.report.material import Material
 from mlbench.report.page.document import document
 from mlbench.report.page.popups import Popups
 from mlbench.report.page.study import Study
-from mlbench.store.queries import nothing_chosen
+from mlbench.store.user_sql import nothing_chosen
 
 
 def page(

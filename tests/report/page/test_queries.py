@@ -14,9 +14,9 @@ from mlbench.report.material import Material
 from mlbench.report.page import page
 from mlbench.report.page.sections import figures
 from mlbench.report.page.sql import Expression, filled, literal, matching
-from mlbench.store import queries
 from mlbench.store.connection import read
 from mlbench.store.paths import StorePaths
+from mlbench.store.user_sql import check_reads_only, choose_runs, sql
 from tests.report.page.outline import Element, parsed
 
 
@@ -36,7 +36,7 @@ def answers(store: StorePaths, texts: Iterable[str]) -> Iterator[pl.DataFrame]:
     """Yield what queries give, as ``mlbench sql`` does, but with the database opened once."""
     with read(store) as connection:
         for text in texts:
-            queries.check_reads_only(connection, text)
+            check_reads_only(connection, text)
             yield connection.execute(text).pl()
 
 
@@ -82,7 +82,7 @@ def test_queries_of_a_narrowed_page_stay_within_it(
     monkeypatch.setattr(figures, "FIGURES", {"new": AllFrames("new", "a figure", "none")})
     where = f"train_dataset = 'mini' AND seed = 0 AND algorithm <> 'lstm'{comment}"
     root = parsed(page(Material(store, where=where)))
-    chosen = set(queries.choose_runs(store, where))
+    chosen = set(choose_runs(store, where))
     for frame in answers(store, texts_of(root)):
         assert len(frame) > 0
         if "run_id" in frame.columns:
@@ -141,11 +141,11 @@ def test_a_count_is_the_number_of_runs_that_its_query_lists(
 
 def test_literals_are_what_they_were(store: StorePaths) -> None:
     for value in ("it's", 'a "b"', "back\\slash", "x'); DROP TABLE episodes; --", "θ", 7, None):
-        frame = queries.sql(store, f"SELECT {literal(value)} AS value")
+        frame = sql(store, f"SELECT {literal(value)} AS value")
         assert frame["value"].to_list() == [value]
-    frame = queries.sql(store, f"SELECT unnest({literal(['a', 'b'])}) AS value")
+    frame = sql(store, f"SELECT unnest({literal(['a', 'b'])}) AS value")
     assert frame["value"].to_list() == ["a", "b"]
-    assert queries.sql(store, f"SELECT unnest({literal([])}) AS value").is_empty()
+    assert sql(store, f"SELECT unnest({literal([])}) AS value").is_empty()
 
 
 def test_parameters_are_filled_in_once() -> None:

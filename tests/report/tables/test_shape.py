@@ -19,7 +19,7 @@ from mlbench.stats.caveats import caveat
 from mlbench.stats.names import Statistic
 from mlbench.store.ingest import ingest
 from mlbench.store.paths import StorePaths
-from mlbench.store.queries import sql
+from mlbench.store.user_sql import sql
 from tests.fake_runs import FakeRun
 from tests.gallery import Made, fill, images, sine
 
